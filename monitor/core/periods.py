@@ -1,0 +1,178 @@
+"""Calendar periods in the institution's time zone, right across daylight-saving changes."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+LocalDate = date
+"""The same, under a name that the method `Periods.date` does not hide."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MS = timedelta(milliseconds=1)
+DAY = timedelta(days=1)
+DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+UNITS = ("day", "week", "month", "quarter", "year")
+
+
+class LocalDay:
+    """A day of the institution: its bounds and those of the periods that hold it."""
+
+    __slots__ = ("date", "end_ms", "ends", "is_business", "is_plain", "start_ms", "starts", "weekday")
+
+    def __init__(
+        self, day: date, starts: dict[str, int], ends: dict[str, int], *, is_business: bool, is_plain: bool
+    ) -> None:
+        self.date = day
+        self.starts = starts
+        self.ends = ends
+        self.start_ms = starts["day"]
+        self.end_ms = ends["day"]
+        self.weekday = day.weekday()
+        self.is_business = is_business
+        self.is_plain = is_plain
+        """True where the clock is not changed between its start and its end."""
+
+
+class Periods:
+    """Days, weeks (Monday first), months, quarters and years of one zone.
+
+    Parameters
+    ----------
+    zone
+        IANA name, e.g. `Asia/Shanghai`.
+    holidays
+        Dates on which the institution does no business; Saturdays and Sundays are none either.
+
+    Examples
+    --------
+    >>> berlin = Periods("Europe/Berlin")
+    >>> noon_ms = 1_711_879_200_000               # 2024-03-31T12:00+02:00, clocks went forward
+    >>> start_ms, end_ms = berlin.start_ms("day", noon_ms), berlin.end_ms("day", noon_ms)
+    >>> (end_ms - start_ms) // HOUR_MS, berlin.hour(noon_ms), berlin.weekday(noon_ms)
+    (23, 12, 6)
+    """
+
+    __slots__ = ("_days", "_latest", "holidays", "zone")
+
+    def __init__(self, zone: str, holidays: frozenset[LocalDate] = frozenset()) -> None:
+        self.zone = ZoneInfo(zone)
+        self.holidays = holidays
+        # Days found so far, by the UTC days they touch: an index, never a result.
+        self._days: dict[int, list[LocalDay]] = {}
+        self._latest = self._make_day(EPOCH.date())
+
+    def start_ms(self, unit: str, time_ms: int) -> int:
+        """Return when the `unit` (day, week, month, quarter, year) that holds `time_ms` begins."""
+        day = self._latest
+        if day.start_ms <= time_ms < day.end_ms:
+            return day.starts[unit]
+        return self.day(time_ms).starts[unit]
+
+    def end_ms(self, unit: str, time_ms: int) -> int:
+        """Return when the `unit` that holds `time_ms` ends: the first millisecond after it."""
+        day = self._latest
+        if day.start_ms <= time_ms < day.end_ms:
+            return day.ends[unit]
+        return self.day(time_ms).ends[unit]
+
+    def hour(self, time_ms: int) -> int:
+        """Return the hour of the local clock, 0 to 23."""
+        day = self.day(time_ms)
+        if day.is_plain:
+            return (time_ms - day.start_ms) // HOUR_MS
+        return self._clock(time_ms).hour
+
+    def weekday(self, time_ms: int) -> int:
+        """Return the local day of the week, Monday 0 to Sunday 6."""
+        return self.day(time_ms).weekday
+
+    def date(self, time_ms: int) -> LocalDate:
+        """Return the local date."""
+        return self.day(time_ms).date
+
+    def is_business_day(self, time_ms: int) -> bool:
+        """Return whether the local day is neither Saturday, Sunday nor a holiday."""
+        return self.day(time_ms).is_business
+
+    def business_days_ago(self, n: int, time_ms: int) -> int:
+        """Return the start of the n-th business day before the local day of `time_ms`.
+
+        `n` 0 is the start of the day itself, business day or not.
+
+        Examples
+        --------
+        >>> berlin = Periods("Europe/Berlin")
+        >>> monday_ms = 1_711_976_400_000             # 2024-04-01T15:00+02:00
+        >>> str(berlin.date(berlin.business_days_ago(1, monday_ms)))
+        '2024-03-29'
+        """
+        day = self.day(time_ms)
+        while n > 0:
+            day = self.day(day.start_ms - 1)
+            n -= day.is_business
+        return day.start_ms
+
+    def day(self, time_ms: int) -> LocalDay:
+        """Return the local day that holds `time_ms`."""
+        for day in self._days.get(time_ms // DAY_MS, ()):
+            if day.start_ms <= time_ms < day.end_ms:
+                self._latest = day
+                return day
+        day = self._find(time_ms)
+        for utc_day in range(day.start_ms // DAY_MS, (day.end_ms - 1) // DAY_MS + 1):
+            self._days.setdefault(utc_day, []).append(day)
+        return day
+
+    def _find(self, time_ms: int) -> LocalDay:
+        local = self._clock(time_ms).date()
+        # Some zones change clocks around midnight, so that a date comes, goes and comes again.
+        while self._midnight_ms(local) > time_ms:
+            local -= DAY
+        while self._midnight_ms(local + DAY) <= time_ms:
+            local += DAY
+        return self._make_day(local)
+
+    def _make_day(self, day: LocalDate) -> LocalDay:
+        month = day.replace(day=1)
+        quarter = date(day.year, (day.month - 1) // 3 * 3 + 1, 1)
+        bounds = {
+            "day": (day, day + DAY),
+            "week": (day - day.weekday() * DAY, day + (7 - day.weekday()) * DAY),
+            "month": (month, _months_on(month, 1)),
+            "quarter": (quarter, _months_on(quarter, 3)),
+            "year": (date(day.year, 1, 1), date(day.year + 1, 1, 1)),
+        }
+        starts = {unit: self._midnight_ms(first) for unit, (first, _) in bounds.items()}
+        ends = {unit: self._midnight_ms(after) for unit, (_, after) in bounds.items()}
+        return LocalDay(
+            day,
+            starts,
+            ends,
+            is_business=day.weekday() < 5 and day not in self.holidays,
+            is_plain=ends["day"] - starts["day"] == DAY_MS and self._clock(starts["day"]).hour == 0,
+        )
+
+    def _clock(self, time_ms: int) -> datetime:
+        return (EPOCH + time_ms * MS).astimezone(self.zone)
+
+    def _midnight_ms(self, day: LocalDate) -> int:
+        """Return the first instant of a date; of a date the zone passed over, that of the next."""
+        midnight = datetime(day.year, day.month, day.day, tzinfo=self.zone)
+        early, late = (_epoch_ms(midnight.replace(fold=fold)) for fold in (1, 0))
+        if late <= early:
+            return late
+        # The clock was put forward over midnight: the change lies between the two readings.
+        while late - early > 1:
+            middle = (early + late) // 2
+            early, late = (early, middle) if self._clock(middle).date() >= day else (middle, late)
+        return late
+
+
+def _epoch_ms(moment: datetime) -> int:
+    return (moment.astimezone(UTC) - EPOCH) // MS
+
+
+def _months_on(first: LocalDate, count: int) -> LocalDate:
+    months = first.year * 12 + first.month - 1 + count
+    return date(months // 12, months % 12 + 1, 1)
