@@ -261,3 +261,25 @@ def test_business_days_pass_over_weekends_and_holidays(time_ms: int, n: int, off
     assert periods.date(start_ms) == ([today, *business][n])
     assert periods.start_ms("day", start_ms) == start_ms
     assert periods.is_business_day(time_ms) == (today.weekday() < 5 and today not in holidays)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 9)), min_size=10, max_size=150))
+def test_indexes_stay_right_while_events_leave_by_pruning(stream: list[tuple[int, int]]) -> None:
+    series, held, now_ms = Series(sums=2, squares=(1,), items=2), [], 0
+    for ref, (gap, value) in enumerate(stream):
+        now_ms += gap
+        entry = Entry(now_ms, ref, value, value, "abcdefghij"[value], value)
+        add(series, entry)
+        held = [other for other in [*held, entry] if other.time_ms > now_ms - LENGTH_MS]
+        series.prune(now_ms - LENGTH_MS)
+        i = bisect_right(series.times, now_ms - LENGTH_MS)
+        assert answers(series, i, len(series)) == expected(held)
+
+
+def test_a_midnight_that_never_came_is_the_moment_the_clock_passed_it() -> None:
+    periods = Periods("America/Toronto")
+    change = datetime(1919, 3, 31, 4, 30, tzinfo=UTC)  # local 23:30 became 00:30
+    change_ms = int(change.timestamp()) * 1000
+    assert periods.start_ms("day", change_ms) == change_ms
+    assert periods.date(change_ms - 1) == date(1919, 3, 30)
