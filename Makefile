@@ -1,0 +1,51 @@
+# The commands of this project; `make` alone lists them.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.setup
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check format bench services clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make .venv with everything in it (Python 3.11 or later; nothing else needed)
+
+# Installed again only when pyproject.toml changes. The stamp is written last, so an interrupted
+# set-up starts over.
+$(STAMP): pyproject.toml scripts/find_python
+	@python="$$(scripts/find_python)" && \
+	  { test -x $(BIN)/python || "$$python" -m venv $(VENV); }
+	@echo "setup: installing into $(VENV) (a minute or two the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+run: setup ## Start the monitor on a simulated live bank: http://127.0.0.1:8600
+	@$(BIN)/riskmon run --simulate
+
+test: setup ## Run the tests; what is skipped, and why, is listed at the end
+	$(BIN)/python -m pytest -rs
+
+check: setup ## Format, lint, types, import contracts, rules and their tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/riskmon rules check
+	$(BIN)/riskmon rules test
+
+format: setup ## Format the code and sort its imports
+	$(BIN)/ruff check --fix --select I .
+	$(BIN)/ruff format .
+
+bench: setup ## Measure; figures as a table, and as JSON in var/bench.json
+	@mkdir -p var
+	$(BIN)/riskmon bench --out var/bench.json
+
+services: ## Install the servers some tests need (Debian, as root): Redis, Prometheus, PostgreSQL, Chromium
+	scripts/install_services
+
+clean: ## Remove .venv, caches and builds; data in var/ stays
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find monitor rules streams alerts tests -type d -name __pycache__ -prune -exec rm -rf {} +

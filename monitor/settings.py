@@ -1,0 +1,243 @@
+"""What can be set, with its defaults: the whole configuration of the monitor as frozen facts.
+
+`config/monitor.yaml` states the same defaults with comments for people; `docs/settings.md` lists
+them with their environment variables. Reading files and the environment is
+`monitor.settings_file`; nothing here opens anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+SEVERITIES = ("info", "low", "medium", "high", "critical")
+"""Of rules and alerts, ascending."""
+
+ROLES = ("source", "officer", "auditor", "operator")
+"""What a user may do: send events; decide alerts; read everything; mend dead letters."""
+
+_SECOND_MS = 1_000
+_MINUTE_MS = 60 * _SECOND_MS
+_HOUR_MS = 60 * _MINUTE_MS
+_DAY_MS = 24 * _HOUR_MS
+
+Check = Callable[[Any], str | None]
+"""Gives what a value should have been, or None where it is well."""
+
+
+def _setting(default: Any, check: Check | None = None, *, duration: bool = False) -> Any:
+    """Return a field that carries how `monitor.settings_file` reads and checks it.
+
+    A duration is a whole number of milliseconds here, its name ends in `_ms`, and in the file it
+    is written `20m` under the name without `_ms`.
+    """
+    return field(default=default, metadata={"check": check, "duration": duration})
+
+
+def _between(low: int, high: int) -> Check:
+    return lambda value: None if low <= value <= high else f"{low} to {high}"
+
+
+def _at_least(low: int) -> Check:
+    return lambda value: None if value >= low else f"{low} or more"
+
+
+def _matching(pattern: str, example: str) -> Check:
+    return lambda value: None if re.fullmatch(pattern, value) else example
+
+
+def _one_of(*choices: str) -> Check:
+    return lambda value: None if value in choices else " or ".join(choices)
+
+
+def _each_of(choices: Iterable[str]) -> Check:
+    known = tuple(choices)
+    return lambda values: None if set(values) <= set(known) else f"any of {', '.join(known)}"
+
+
+def _some(values: Any) -> str | None:
+    return None if values else "at least one"
+
+
+def _zone(value: str) -> str | None:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return "an IANA time zone such as Asia/Shanghai"
+    return None
+
+
+def _redis_url(value: str) -> str | None:
+    fits = value == "" or urlsplit(value).scheme in ("redis", "rediss", "unix")
+    return None if fits else "redis://HOST:PORT/DB"
+
+
+_NAME = _matching(r"[a-z][a-z0-9_-]*", "lower-case letters, digits, '-' and '_'")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Institution:
+    """Whose customers are watched."""
+
+    id: str = _setting("bank", _NAME)
+    """Short name of the institution; stands in every event and evidence pack."""
+    base_currency: str = _setting("CNY", _matching(r"[A-Z]{3}", "an ISO 4217 code such as CNY"))
+    """ISO 4217. Amounts in other currencies are converted to it with the dated rate table."""
+    zone: str = _setting("Asia/Shanghai", _zone)
+    """IANA time zone in which calendar days, months and business days begin and end."""
+    jurisdiction: str = _setting("CN", _matching(r"[A-Z]{2}", "an ISO 3166 code such as CN"))
+    """ISO 3166 alpha-2. Selects statutory parameters and deadlines."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """How events are assessed and committed."""
+
+    grace_ms: int = _setting(72 * _HOUR_MS, _at_least(0), duration=True)
+    """How late an event may come and still count in its windows. Older ones are recorded only."""
+    batch_events: int = _setting(512, _between(1, 100_000))
+    """A batch is committed when it has this many events, ..."""
+    batch_ms: int = _setting(20, _between(0, 60_000))
+    """... or when its first event has waited this long, whichever comes first."""
+    cache_subjects: int = _setting(1_000_000, _at_least(1_000))
+    """States kept in memory, the most recently used; about 4 KB each. The others rest in the store."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """Someone, or some system, that may call the API with a bearer token."""
+
+    name: str = _setting("", _NAME)
+    """Stands in the ledger as the actor."""
+    role: str = _setting("officer", _one_of(*ROLES))
+    token_sha256: str = _setting("", _matching(r"[0-9a-f]{64}", "64 lower-case hex digits"))
+    """SHA-256 of the token, hex. The token itself is kept nowhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Http:
+    """Where the inbox, the API and the metrics are served."""
+
+    host: str = _setting("127.0.0.1", _some)
+    """Address to bind. Beyond loopback only with `users`: see `refusal`."""
+    port: int = _setting(8600, _between(0, 65_535))
+    """0 takes a free port."""
+    users: tuple[User, ...] = _setting(())
+    """Empty: no log-in, everyone on this machine is the officer `local`."""
+
+    @property
+    def refusal(self) -> str | None:
+        """Why this must not be served, or None: the network is let in only by name.
+
+        Examples
+        --------
+        >>> Http().refusal is None
+        True
+        >>> Http(host="0.0.0.0").refusal
+        'host 0.0.0.0 is reachable from other machines, and no users are configured'
+        """
+        if self.users or is_loopback(self.host):
+            return None
+        return f"host {self.host} is reachable from other machines, and no users are configured"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """Where the monitor keeps what it must not lose."""
+
+    dir: str = _setting("var/riskmon", _some)
+    """Holds `riskmon.db`. A relative path starts at the working directory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Which rules are loaded."""
+
+    packs: tuple[str, ...] = _setting(("starter",), _some)
+    """Names of shipped packs, or paths of folders of one's own (they contain a `/`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """Through which queue alerts leave."""
+
+    kind: str = _setting("embedded", _one_of("embedded", "redis"))
+    """`embedded`: in `riskmon.db`. `redis`: Redis Streams at `redis_url`."""
+    redis_url: str = field(default="", repr=False, metadata={"check": _redis_url, "duration": False})
+    """redis://HOST:PORT/DB; may hold a password, so `redis_url_file` may name a file with it instead."""
+    redis_url_file: str = _setting("")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """A system that is told of every alert, signed."""
+
+    name: str = _setting("", _NAME)
+    url: str = _setting("", _matching(r"https?://\S+", "an http or https address"))
+    secret: str = field(default="", repr=False, metadata={"check": None, "duration": False})
+    """Key of the HMAC-SHA256 signature; or `secret_file` names a file that holds it."""
+    secret_file: str = _setting("")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sla:
+    """How long an alert of each severity may wait for its first decision."""
+
+    critical_ms: int = _setting(15 * _MINUTE_MS, _at_least(1), duration=True)
+    high_ms: int = _setting(4 * _HOUR_MS, _at_least(1), duration=True)
+    medium_ms: int = _setting(1 * _DAY_MS, _at_least(1), duration=True)
+    low_ms: int = _setting(3 * _DAY_MS, _at_least(1), duration=True)
+    info_ms: int = _setting(7 * _DAY_MS, _at_least(1), duration=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alerts:
+    """How alerts are decided."""
+
+    four_eyes: tuple[str, ...] = _setting(("high", "critical"), _each_of(SEVERITIES))
+    """Severities whose closing needs a second person."""
+    sla: Sla = Sla()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set. `Settings()` are the defaults.
+
+    Examples
+    --------
+    >>> Settings().http.port
+    8600
+    """
+
+    institution: Institution = Institution()
+    engine: Engine = Engine()
+    http: Http = Http()
+    data: Data = Data()
+    rules: Rules = Rules()
+    queue: Queue = Queue()
+    webhooks: tuple[Webhook, ...] = ()
+    """Empty: nobody is told."""
+    alerts: Alerts = Alerts()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server bound to `host`.
+
+    Examples
+    --------
+    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("localhost")
+    (True, True, True)
+    >>> is_loopback("0.0.0.0"), is_loopback("bank.example"), is_loopback("")
+    (False, False, False)
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
