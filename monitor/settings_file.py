@@ -76,15 +76,13 @@ def load_settings(file: Path | None = None, environ: Mapping[str, str] | None = 
     return settings
 
 
-def setting_names(cls: Any = Settings, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield every setting as (names from the section down, default in code).
+def setting_names(cls: Any = Settings, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield every setting as (names from the section down, default as it is written in the file).
 
     Examples
     --------
-    >>> dict(setting_names())["http", "port"]
-    8600
-    >>> dict(setting_names())["engine", "grace"]    # durations in milliseconds
-    259200000
+    >>> dict(setting_names())["engine", "grace"]
+    '3d'
     """
     hints = get_type_hints(cls)
     for entry in fields(cls):
@@ -92,7 +90,7 @@ def setting_names(cls: Any = Settings, path: tuple[str, ...] = ()) -> Iterator[t
         if is_dataclass(hints[entry.name]):
             yield from setting_names(hints[entry.name], below)
         else:
-            yield below, entry.default
+            yield below, _written(entry)
 
 
 def variable(path: tuple[str, ...]) -> str:
@@ -185,8 +183,8 @@ class _Reader:
             return value
         self.note(
             place(node),
-            f"{path}: expected {expected}, was {_shown(node)}",
-            f"the default is {_written(entry)}",
+            f"{path}: expected {expected}, was {_shown(node, entry)}",
+            _default(entry),
         )
         return None
 
@@ -224,7 +222,7 @@ class _Reader:
                 str: ("text", "put it in quotes"),
                 bool: ("true or false", "without quotes"),
             }[kind]
-        self.note(place(node), f"{path}: expected {expected}, was {_shown(node)}", hint)
+        self.note(place(node), f"{path}: expected {expected}, was {_shown(node, entry)}", hint)
         return None
 
     # -- the environment
@@ -254,7 +252,7 @@ class _Reader:
             except yaml.YAMLError:
                 node = None
         if node is None:
-            self.note(name, f"{dotted}: cannot be read: {text!r}", f"the default is {_written(entry)}")
+            self.note(name, f"{dotted}: cannot be read: {text!r}", _default(entry))
             return
         self.places[dotted] = name
         given[path[-1]] = self.value(kind, entry, node, dotted, lambda _: name)
@@ -271,16 +269,10 @@ class _Reader:
                 values[entry.name] = self.build(hints[entry.name], given.get(key) or {}, dotted)
             elif given.get(key) is not None:
                 values[entry.name] = given[key]
-            elif where and key not in given and self.required(entry):
+            elif where and key not in given and _required(entry):
                 self.note(where, f"{path}: {key} is missing", f"add `{key}: ...`")
         self.secrets(values, path, where)
         return cls(**values)
-
-    @staticmethod
-    def required(entry: Field[Any]) -> bool:
-        """An item of a list has no default for what its check would refuse."""
-        check = entry.metadata.get("check")
-        return check is not None and check(entry.default) is not None
 
     def secrets(self, values: dict[str, Any], path: str, where: str) -> None:
         for key in [key for key in values if key.endswith("_file") and values[key]]:
@@ -328,7 +320,9 @@ def _place(file: Path, node: yaml.Node) -> str:
     return f"{file}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
 
 
-def _shown(node: yaml.Node) -> str:
+def _shown(node: yaml.Node, entry: Field[Any] | None = None) -> str:
+    if entry is not None and not entry.repr:
+        return "something else"  # a secret is not repeated in a message
     if isinstance(node, yaml.MappingNode):
         return "a section"
     if isinstance(node, yaml.SequenceNode):
@@ -344,7 +338,17 @@ def _written(entry: Field[Any]) -> str:
         return f"{default // _UNIT_MS[unit]}{unit}"
     if isinstance(default, tuple):
         return "[" + ", ".join(map(str, default)) + "]"
-    return repr(default)
+    return str(default) or '""'
+
+
+def _default(entry: Field[Any]) -> str:
+    return "there is no default" if _required(entry) else f"the default is {_written(entry)}"
+
+
+def _required(entry: Field[Any]) -> bool:
+    """An item of a list has no default for what its check would refuse."""
+    check = entry.metadata.get("check")
+    return check is not None and check(entry.default) is not None
 
 
 def _suggestion(name: str, known: Mapping[str, Any]) -> str:
