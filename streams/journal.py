@@ -1,0 +1,95 @@
+"""Journal rows: made in a chain, read back as events."""
+
+from __future__ import annotations
+
+import struct
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+import orjson
+
+from monitor.core.events import Event, reference
+from streams.ports import JournalRow
+
+GENESIS = bytes(32)
+"""The hash before the first row."""
+
+_FRAME = struct.Struct(">qqqiiq")
+_TICK = b'{"event_id":"tick-'
+_encode = msgspec.msgpack.encode
+_decode = msgspec.msgpack.decode
+
+
+def journal_row(
+    previous: bytes, seq: int, event: Event, answer: tuple[float, bool, tuple[str, ...]], received_ms: int
+) -> JournalRow:
+    """Return the row of an accepted event, chained to the hash of the row before.
+
+    Parameters
+    ----------
+    answer
+        Score, lateness and rules that hit: what a duplicate of the event gets again.
+    """
+    facts = _encode(event.facts) if event.facts else None
+    answered = _encode(answer) if answer[0] or answer[1] or answer[2] else None
+    digest = row_hash(previous, seq, event.ref, received_ms, facts, answered, event.body)
+    return JournalRow(seq, event.ref, received_ms, digest, facts, answered, event.body)
+
+
+def row_hash(
+    previous: bytes, seq: int, ref: int, received_ms: int, facts: bytes | None, answer: bytes | None, body: bytes
+) -> bytes:
+    """Return the hash of a row; lengths go in, so that no two rows have the same encoding."""
+    lengths = (-1 if facts is None else len(facts), -1 if answer is None else len(answer), len(body))
+    frame = _FRAME.pack(seq, ref, received_ms, *lengths)
+    return sha256(b"%b%b%b%b%b" % (previous, frame, facts or b"", answer or b"", body)).digest()
+
+
+def facts_of(row: JournalRow) -> dict[str, Any]:
+    """Return what the entity stages attached to the event."""
+    return dict(_decode(row.facts)) if row.facts else {}
+
+
+def answer_of(row: JournalRow) -> tuple[float, bool, tuple[str, ...]]:
+    """Return score, lateness and the rules that hit."""
+    if row.answer is None:
+        return 0.0, False, ()
+    score, late, rules = _decode(row.answer)
+    return score, late, tuple(rules)
+
+
+def tick(time_ms: int) -> Event:
+    """Return the event that lets time pass; the same moment twice is the same event.
+
+    Examples
+    --------
+    >>> tick(0).body
+    b'{"event_id":"tick-0","event_type":"tick","occurred_at":"1970-01-01T00:00:00+00:00","source_system":"riskmon"}'
+    """
+    name = f"tick-{time_ms}"
+    body = {
+        "event_id": name,
+        "event_type": "tick",
+        "occurred_at": datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(),
+        "source_system": "riskmon",
+    }
+    return Event(
+        kind="tick", id=name, ref=reference("riskmon", name), time_ms=time_ms, data=None, body=orjson.dumps(body)
+    )
+
+
+def tick_of(body: bytes) -> Event | None:
+    """Return the tick a journal row holds, or None where it holds another event.
+
+    Examples
+    --------
+    >>> tick_of(tick(3_600_000).body) == tick(3_600_000), tick_of(b"{}")
+    (True, None)
+    """
+    digits = body[len(_TICK) :].partition(b'"')[0]
+    if not (body.startswith(_TICK) and digits.isdigit()):
+        return None
+    event = tick(int(digits))
+    return event if event.body == body else None

@@ -1,0 +1,284 @@
+"""What the runtime needs of its neighbours, and the plain facts that pass between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from monitor.core.assessment import Assessment, Hit
+from monitor.core.events import Event
+
+
+class StoreUnavailableError(Exception):
+    """The store cannot take a batch now (full, read-only, unreadable); nothing of it was kept."""
+
+
+class BusyError(Exception):
+    """More is waiting than the runner accepts; come back later."""
+
+
+@dataclass(slots=True)
+class Record:
+    """What a source delivers: one event as bytes, not yet checked."""
+
+    body: bytes
+    source: str = ""
+    """Where it came from, for the dead letters: `http`, a file name, ..."""
+    received_ms: int = 0
+    """Wall clock at arrival; kept in the journal, seen by no rule."""
+    position: Any = None
+    """Where the source goes on after this record; anything JSON can hold. Opaque to the runtime."""
+    rejection: Any = None
+    """Set where the source itself could not make an event of it (a mapping failed)."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one record."""
+
+    status: str
+    """`accepted`, `duplicate` (the first answer again), `rejected` (a dead letter) or `refused` (an
+    officer's action that the alert's state does not allow)."""
+    event_id: str = ""
+    customer_id: str = ""
+    """Empty where the event has no customer stage."""
+    time_ms: int = 0
+    score: float = 0.0
+    """0 to 1, higher is riskier."""
+    rules: tuple[str, ...] = ()
+    """Ids of the live rules that hit, in order of the stages, each once."""
+    late: bool = False
+    hits: tuple[Hit, ...] = ()
+    """The hits in full; empty for a duplicate, whose `rules` are kept alone."""
+    rejection: Any = None
+    """The codec's `Rejection`, with every fault."""
+    message: str = ""
+    """Why it was refused."""
+
+
+class JournalRow(NamedTuple):
+    """An accepted event at its place."""
+
+    seq: int
+    ref: int
+    received_ms: int
+    hash: bytes
+    facts: bytes | None
+    answer: bytes | None
+    body: bytes
+
+
+class StateRow(NamedTuple):
+    """The snapshot of a subject."""
+
+    kind: str
+    id: str
+    seq: int
+    due_ms: int
+    packed: bytes
+
+
+class State(Protocol):
+    """What the engine remembers of a subject; the runtime sets `seq`, the engine `due_ms`."""
+
+    seq: int
+    due_ms: int
+
+    def pack(self) -> bytes:
+        """Return the snapshot; equal states give equal bytes."""
+
+
+class Engine(Protocol):
+    """The pure core."""
+
+    rulebook_hash: str
+
+    def subjects(self, event: Event) -> Sequence[tuple[str, str]]:
+        """Return (kind, id) of every stage in order, the customer last."""
+
+    def new_state(self, kind: str) -> Any:
+        """Return the state of a subject never seen before."""
+
+    def restore(self, kind: str, packed: bytes) -> Any:
+        """Return the state of a snapshot."""
+
+    def assess(self, event: Event, kind: str, subject_id: str, state: Any) -> Assessment:
+        """Change the state by the event and say what follows."""
+
+    def tick(self, time_ms: int, kind: str, subject_id: str, state: Any) -> list[Assessment]:
+        """Fire the timers of the subject due by then."""
+
+
+class Codec(Protocol):
+    """Records to events."""
+
+    def decode(self, record: bytes) -> Any:
+        """Return an `Event`, or a rejection naming every fault."""
+
+
+class Ledger(Protocol):
+    """Where decisions are written down; `monitor.audit.ledger.Ledger`."""
+
+    @property
+    def head(self) -> bytes:
+        """Return the hash of the last entry."""
+
+    def append(self, time_ms: int, kind: str, subject: str, payload: Mapping[str, Any]) -> None:
+        """Add an entry."""
+
+    def flush(self) -> None:
+        """Write what was added, inside the transaction."""
+
+    def rollback(self) -> None:
+        """Forget what was not committed."""
+
+
+class Desk(Protocol):
+    """Where alerts are raised and acted on; `alerts.desk.Desk`."""
+
+    def consider(self, assessment: Assessment) -> Any:
+        """Raise, group or keep quiet what an assessment asks for."""
+
+    def act(self, kind: str, data: Any) -> Any:
+        """Carry out an officer's action; raises `ActionNotAllowedError` where it is not allowed."""
+
+    def flush(self) -> None:
+        """Write what changed, inside the transaction."""
+
+    def rollback(self) -> None:
+        """Forget what was not committed."""
+
+
+class DeadLetters(Protocol):
+    """Where unreadable records are kept; `streams.deadletter.DeadLetters`."""
+
+    def add(self, record: bytes, rejection: Any, source: str, received_ms: int) -> Any:
+        """Keep a record with the reasons, inside the transaction."""
+
+
+class Store(Protocol):
+    """The durable side; `streams.stores.sqlite.SqliteStore`."""
+
+    index: Any
+
+    def begin(self) -> None:
+        """Start the transaction of a batch."""
+
+    def commit(self) -> None:
+        """Make the batch durable."""
+
+    def rollback(self) -> None:
+        """Undo the batch."""
+
+    def reload(self) -> None:
+        """Read again what is held in memory."""
+
+    def guard(self) -> None:
+        """Seal the rows that nothing else proves."""
+
+    def probe(self) -> None:
+        """Raise where the store cannot take a batch."""
+
+    def unavailable(self, error: Exception) -> StoreUnavailableError | None:
+        """Return the reason to retry later, if the error is one."""
+
+    def append(self, rows: Sequence[JournalRow]) -> None:
+        """Write journal rows."""
+
+    def rows(self, first: int) -> Iterator[JournalRow]:
+        """Read the journal from a position on."""
+
+    def row(self, seq: int) -> JournalRow:
+        """Return one journal row."""
+
+    def state(self, kind: str, subject_id: str) -> StateRow | None:
+        """Return a snapshot."""
+
+    def put_states(self, rows: Iterable[StateRow]) -> None:
+        """Write snapshots."""
+
+    def timers(self) -> Iterator[tuple[int, str, str]]:
+        """Give (due_ms, kind, id) of every snapshot with a timer."""
+
+    def meta(self, key: str) -> bytes | None:
+        """Return a value of the bookkeeping."""
+
+    def put_meta(self, key: str, value: bytes) -> None:
+        """Write a value of the bookkeeping."""
+
+    def footprint(self) -> Mapping[str, tuple[int, int]]:
+        """Return per kind of subject the number of snapshots and their bytes."""
+
+
+class Sensor:
+    """Measuring hooks of the runtime; these do nothing. Hooks must not raise."""
+
+    def on_event(self, kind: str) -> None:
+        """Note that an event was accepted."""
+
+    def on_hit(self, hit: Hit) -> None:
+        """Note that a rule hit."""
+
+    def on_rating(self, grade: int) -> None:
+        """Note that a customer's grade changed to this."""
+
+    def on_late(self, too_late: bool) -> None:
+        """Note that an event came after newer ones of its subject."""
+
+    def on_duplicate(self) -> None:
+        """Note that an event came again."""
+
+    def on_reject(self, rejection: Any) -> None:
+        """Note that a record became a dead letter."""
+
+    def on_failure(self, rule: str) -> None:
+        """Note that a rule failed on an event."""
+
+    def on_alert(self, alert: Any) -> None:
+        """Note that the desk raised an alert; gets whatever `Desk.consider` returned."""
+
+    def on_batch(self, events: int, seconds: float) -> None:
+        """Note a committed batch and how long it took in all."""
+
+    def on_commit(self, seconds: float) -> None:
+        """Note how long writing and committing a batch took."""
+
+    def on_store_unavailable(self) -> None:
+        """Note that a batch could not be committed and will be retried."""
+
+    def on_queue(self, waiting: int) -> None:
+        """Note how many records wait for the engine."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """What was counted since the database exists; committed with every batch."""
+
+    events: int = 0
+    """Accepted, without ticks."""
+    rejected: int = 0
+    duplicates: int = 0
+    refused: int = 0
+    late: int = 0
+    """Events late for any of their subjects, too late ones included."""
+    hits: int = 0
+    rating_changes: int = 0
+    failures: int = 0
+    """Rules that failed on an event."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far the processor is; one row of the database, written with every batch."""
+
+    head: int = 0
+    """Last journal position."""
+    head_hash: str = ""
+    floor: int = 1
+    """Recovery replays the journal from here."""
+    stream_time_ms: int = 0
+    """Largest event time of all."""
+    rulebooks: list[tuple[int, str]] = field(default_factory=list)
+    """(first journal position, rulebook hash) of each rulebook that was in force."""
+    counters: Counters = field(default_factory=Counters)

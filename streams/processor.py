@@ -1,0 +1,379 @@
+"""One batch of events from records to committed effects; shared by every runner.
+
+Everything a batch does is one transaction: journal, ledger, alerts, dead letters, a few snapshots
+and the progress. States live in memory. After a crash, and after a commit that failed, the same
+path leads back: load snapshots, replay the journal tail, discard its effects, which were
+committed with the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, TypeVar
+
+import msgspec
+
+from alerts.lifecycle import ActionNotAllowedError, UnknownAlertError
+from monitor.core.assessment import Assessment, Hit
+from monitor.core.events import Event
+from streams.chronicle import entries
+from streams.journal import GENESIS, answer_of, facts_of, journal_row, tick, tick_of
+from streams.ports import (
+    Codec,
+    DeadLetters,
+    Desk,
+    Engine,
+    JournalRow,
+    Ledger,
+    Outcome,
+    Progress,
+    Record,
+    Sensor,
+    Store,
+    StoreUnavailableError,
+)
+from streams.states import StateCache
+
+Result = TypeVar("Result")
+Reader = Callable[[Record], Any]
+Notes = Callable[[Sequence[Record], Sequence[Outcome]], Mapping[str, bytes]]
+"""Called before a batch is committed; what it returns is committed with it, by key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much is kept in memory and how much a recovery may have to repeat."""
+
+    cache_subjects: int = 200_000
+    """States in memory."""
+    tail_events: int = 50_000
+    """Recovery replays about this many events at most."""
+    snapshots_per_batch: int = 8
+    """Snapshots written with every batch at least, so that a quiet service has none unwritten for long."""
+
+
+class Processor:
+    """Carries events through engine, desk and ledger, a batch and a transaction at a time.
+
+    An event is journaled once: a record that comes again gets the first answer and changes
+    nothing. A record the engine cannot survive becomes a dead letter; its neighbours go on.
+
+    Parameters
+    ----------
+    engine, codec, store, desk, ledger, dead_letters
+        The parts; desk, ledger and dead letters write through the store's connection.
+    sensor
+        Measuring hooks.
+    limits
+        Bounds of memory and recovery.
+    tick_every_ms
+        Ticks by event time: whenever the stream passes a multiple of this. 0 for none (a live
+        runner sends its own).
+    engine_for
+        Gives the engine of an archived rulebook by its hash: used when the service was killed and
+        then started with other rules, for the tail that the former rules assessed.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        codec: Codec,
+        store: Store,
+        desk: Desk,
+        ledger: Ledger,
+        dead_letters: DeadLetters,
+        sensor: Sensor | None = None,
+        *,
+        limits: Limits | None = None,
+        tick_every_ms: int = 0,
+        engine_for: Callable[[str], Engine] | None = None,
+    ) -> None:
+        self.store = store
+        self.sensor = sensor or Sensor()
+        self._engine = engine
+        self._codec = codec
+        self._desk = desk
+        self._ledger = ledger
+        self._dead_letters = dead_letters
+        self._limits = limits or Limits()
+        self._tick_every_ms = tick_every_ms
+        self._pending: list[JournalRow] = []
+        self._is_stale = False
+        store.guard()
+        self._open(engine_for or (lambda _: engine))
+
+    @property
+    def progress(self) -> Progress:
+        """How far the processor is; what is committed, between batches."""
+        return self._progress
+
+    @property
+    def ledger_head(self) -> str:
+        """The hash of the last ledger entry, hex digits."""
+        return self._ledger.head.hex()
+
+    def process(self, batch: Sequence[Record], notes: Notes | None = None) -> list[Outcome]:
+        """Carry out a batch and commit it; one outcome a record, in order.
+
+        Parameters
+        ----------
+        notes
+            See `Notes`. Where a record makes the engine fail, the batch is repeated record by
+            record and this is called for each.
+
+        Raises
+        ------
+        StoreUnavailableError
+            Nothing of the batch was kept; the same call may be repeated later.
+        """
+        self._heal()
+        try:
+            return self._commit(batch, self._read, notes)
+        except StoreUnavailableError:
+            raise
+        except Exception as error:
+            self._heal()
+            if len(batch) > 1:
+                return [outcome for record in batch for outcome in self.process([record], notes)]
+            reason = f"engine: {type(error).__name__}: {error}"
+            return self._commit(batch, lambda _: self._failed(reason), notes)
+
+    def tick(self, time_ms: int, received_ms: int = 0) -> None:
+        """Let time pass: fire every timer due by then, and commit. The same moment again does nothing.
+
+        Raises
+        ------
+        StoreUnavailableError
+            Nothing was kept; the same call may be repeated later.
+        """
+        self._heal()
+        self._commit([Record(b"", received_ms=received_ms)], lambda _: tick(time_ms), None)
+
+    def close(self) -> None:
+        """Write every unwritten snapshot, so that the next start has nothing to replay."""
+        self._heal()
+        self._transact(self._write_every_state)
+
+    def recover(self) -> None:
+        """Come back to what is committed: reload everything and replay the journal tail."""
+        self.store.rollback()
+        self.store.reload()
+        self._ledger.rollback()
+        self._desk.rollback()
+        self._pending = []
+        stored = self.store.meta("progress")
+        self._progress = msgspec.json.decode(stored, type=Progress) if stored else Progress()
+        self._head_hash = bytes.fromhex(self._progress.head_hash) or GENESIS
+        self._states = StateCache(self._engine, self.store, self._limits.cache_subjects)
+        for row in self.store.rows(self._progress.floor):
+            self._repeat(row)
+        self._is_stale = False
+
+    def adopt(self, engine: Engine) -> None:
+        """Go on with another engine from the next event on; windows and ratings are kept.
+
+        Every state is written and restored by the new engine, and the journal position is noted
+        with its rulebook, so that each part is recomputed under the rules of its day.
+        """
+        self._heal()
+        self._transact(lambda: self._begin_epoch(engine))
+        self._engine = engine
+        self._states = StateCache(engine, self.store, self._limits.cache_subjects)
+
+    def _open(self, engine_for: Callable[[str], Engine]) -> None:
+        current = self._engine
+        stored = self.store.meta("progress")
+        rulebooks = msgspec.json.decode(stored, type=Progress).rulebooks if stored else []
+        if rulebooks and rulebooks[-1][1] != current.rulebook_hash:
+            self._engine = engine_for(rulebooks[-1][1])
+        self.recover()
+        if not rulebooks or rulebooks[-1][1] != current.rulebook_hash:
+            self.adopt(current)
+
+    def _begin_epoch(self, engine: Engine) -> None:
+        self._progress.rulebooks.append((self._progress.head + 1, engine.rulebook_hash))
+        self._write_every_state()
+
+    def _heal(self) -> None:
+        if self._is_stale:
+            try:
+                self.store.probe()
+                self.recover()
+            except Exception as error:
+                self.store.rollback()
+                raise self.store.unavailable(error) or error from error
+
+    def _commit(
+        self, batch: Sequence[Record], read: Reader, notes: Notes | None
+    ) -> list[Outcome]:
+        started = perf_counter()
+        outcomes = self._transact(lambda: self._carry_out(batch, read, notes))
+        self.sensor.on_batch(len(batch), perf_counter() - started)
+        return outcomes
+
+    def _transact(self, work: Callable[[], Result]) -> Result:
+        try:
+            self.store.begin()
+            result = work()
+            self._write()
+            return result
+        except BaseException as error:
+            # States in memory went ahead of the store: recovery brings them back before the next batch.
+            self._is_stale = True
+            self.store.rollback()
+            if isinstance(error, Exception) and (reason := self.store.unavailable(error)):
+                self.sensor.on_store_unavailable()
+                raise reason from error
+            raise
+
+    def _carry_out(self, batch: Sequence[Record], read: Reader, notes: Notes | None) -> list[Outcome]:
+        events = [read(record) for record in batch]
+        known = self.store.index.find([event.ref for event in events if type(event) is Event])
+        outcomes = [self._take(record, event, known) for record, event in zip(batch, events, strict=True)]
+        for key, value in (notes(batch, outcomes) if notes else {}).items():
+            self.store.put_meta(key, value)
+        return outcomes
+
+    def _read(self, record: Record) -> Any:
+        return record.rejection or self._codec.decode(record.body)
+
+    def _take(self, record: Record, event: Any, known: Mapping[int, int]) -> Outcome:
+        if type(event) is not Event:
+            return self._reject(record, event)
+        seq = known.get(event.ref) or self.store.index.get_unsealed(event.ref)
+        if seq is not None:
+            return self._answer_again(event, seq)
+        if event.kind.startswith("alert."):
+            try:
+                self._desk.act(event.kind, event.data)
+            except (ActionNotAllowedError, UnknownAlertError) as error:
+                self._progress.counters.refused += 1
+                return Outcome("refused", event.id, time_ms=event.time_ms, message=str(error))
+        return self._accept(event, record.received_ms)
+
+    def _reject(self, record: Record, rejection: Any) -> Outcome:
+        self._progress.counters.rejected += 1
+        self.sensor.on_reject(rejection)
+        self._dead_letters.add(record.body, rejection, record.source, record.received_ms)
+        return Outcome("rejected", rejection=rejection)
+
+    def _answer_again(self, event: Event, seq: int) -> Outcome:
+        self._progress.counters.duplicates += 1
+        self.sensor.on_duplicate()
+        committed = seq <= self._progress.head - len(self._pending)
+        row = self.store.row(seq) if committed else self._pending[seq - self._progress.head - 1]
+        score, late, rules = answer_of(row)
+        return Outcome("duplicate", event.id, time_ms=event.time_ms, score=score, rules=rules, late=late)
+
+    def _accept(self, event: Event, received_ms: int) -> Outcome:
+        progress, every = self._progress, self._tick_every_ms
+        if event.time_ms > progress.stream_time_ms:
+            if every and progress.stream_time_ms and event.time_ms // every > progress.stream_time_ms // every:
+                self._pass_time(tick(event.time_ms // every * every), received_ms)
+            progress.stream_time_ms = event.time_ms
+        if event.kind == "tick":
+            self._pass_time(event, received_ms)
+            return Outcome("accepted", event.id, time_ms=event.time_ms)
+        outcome = Outcome("accepted", event.id, time_ms=event.time_ms)
+        hits = self._assess(event, progress.head + 1, outcome)
+        if hits:
+            outcome.hits = tuple(hits)
+            outcome.rules = tuple(dict.fromkeys(hit.rule for hit in hits if hit.status == "live"))
+        progress.counters.events += 1
+        progress.counters.late += outcome.late
+        self.sensor.on_event(event.kind)
+        self._journal(event, (outcome.score, outcome.late, outcome.rules), received_ms)
+        return outcome
+
+    def _assess(self, event: Event, seq: int, outcome: Outcome) -> list[Hit]:
+        states, hits = self._states, []
+        for key in self._engine.subjects(event):
+            state = states.get(key)
+            assessment = self._engine.assess(event, key[0], key[1], state)
+            states.changed(key, state, seq)
+            if key[0] == "customer":
+                outcome.customer_id, outcome.score = key[1], assessment.score
+            if assessment.late or assessment.too_late:
+                outcome.late = True
+                self.sensor.on_late(assessment.too_late)
+            hits += assessment.hits
+            self._follow(assessment)
+        return hits
+
+    def _follow(self, assessment: Assessment) -> None:
+        if assessment.failures:
+            self._progress.counters.failures += len(assessment.failures)
+            for rule, _ in assessment.failures:
+                self.sensor.on_failure(rule)
+        if not (assessment.hits or assessment.rating or assessment.too_late):
+            return
+        for entry in entries(assessment):
+            self._ledger.append(*entry)
+        self._progress.counters.hits += len(assessment.hits)
+        self._progress.counters.rating_changes += len(assessment.rating)
+        for hit in assessment.hits:
+            self.sensor.on_hit(hit)
+        for change in assessment.rating:
+            self.sensor.on_rating(change.grade)
+        if assessment.hits or assessment.rating:
+            self._desk.consider(assessment)
+
+    def _pass_time(self, event: Event, received_ms: int) -> None:
+        if self.store.index.get_unsealed(event.ref) is not None or self.store.index.find([event.ref]):
+            return
+        seq = self._progress.head + 1
+        for key, state in self._states.due(event.time_ms, seq):
+            assessments = self._engine.tick(event.time_ms, *key, state)
+            self._states.changed(key, state, seq)
+            for assessment in assessments:
+                self._follow(assessment)
+        self._journal(event, (0.0, False, ()), received_ms)
+
+    def _journal(self, event: Event, answer: tuple[float, bool, tuple[str, ...]], received_ms: int) -> None:
+        seq = self._progress.head = self._progress.head + 1
+        row = journal_row(self._head_hash, seq, event, answer, received_ms)
+        self._head_hash = row.hash
+        self._pending.append(row)
+        self.store.index.add(event.ref, seq)
+
+    def _write(self) -> None:
+        started = perf_counter()
+        if self._pending:
+            self.store.append(self._pending)
+            self._pending = []
+        self._ledger.flush()
+        self._desk.flush()
+        limits, head = self._limits, self._progress.head
+        self._write_states(head - limits.tail_events, limits.snapshots_per_batch)
+        self._progress.head_hash = self._head_hash.hex()
+        self.store.put_meta("progress", msgspec.json.encode(self._progress))
+        self.store.commit()
+        self.sensor.on_commit(perf_counter() - started)
+
+    def _write_states(self, oldest: int, few: int) -> None:
+        self.store.put_states(self._states.snapshots(oldest, few))
+        self._progress.floor = self._states.floor(self._progress.head)
+
+    def _write_every_state(self) -> None:
+        self._write_states(self._progress.head + 1, 0)
+
+    def _repeat(self, row: JournalRow) -> None:
+        event = tick_of(row.body) or self._codec.decode(row.body)
+        if type(event) is not Event:
+            raise RuntimeError(f"journal row {row.seq}: expected an event, was {event}")
+        if event.kind == "tick":
+            for key, state in self._states.due(event.time_ms, row.seq):
+                self._engine.tick(event.time_ms, *key, state)
+                self._states.changed(key, state, row.seq)
+            return
+        event.facts = facts_of(row)
+        for key in self._engine.subjects(event):
+            state = self._states.get(key)
+            if state.seq < row.seq:
+                self._engine.assess(event, key[0], key[1], state)
+                self._states.changed(key, state, row.seq)
+
+    def _failed(self, reason: str) -> Any:
+        return reason

@@ -1,0 +1,268 @@
+"""The one database file: journal, snapshots of states, progress; opened by one service at a time.
+
+Both `full` and `normal` synchronisation survive a killed process, since written pages belong to
+the operating system by then. They differ on power loss: `full` (HTTP ingest) keeps everything
+that was acknowledged; `normal` (replay) may lose the last commits whole, and since the position
+in the source goes with them, the replay repeats them with the same result.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, cast
+
+import orjson
+
+from streams.ports import JournalRow, StateRow, StoreUnavailableError
+from streams.stores.guard import guard
+from streams.stores.index import JournalIndex, find
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS journal(
+  seq INTEGER PRIMARY KEY, ref INTEGER NOT NULL, received_ms INTEGER NOT NULL, hash BLOB NOT NULL,
+  facts BLOB, answer BLOB, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS journal_index(
+  first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL, refs BLOB NOT NULL, seqs BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS states(
+  kind TEXT NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL, due_ms INTEGER NOT NULL,
+  packed BLOB NOT NULL, UNIQUE(kind, id));
+CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS artifacts(
+  hash TEXT NOT NULL, kind TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY(kind, hash));
+"""
+
+_JOURNAL = "seq, ref, received_ms, hash, facts, answer, body"
+
+# Primary result codes that mean "not now": the disk, the file or its permissions, not our SQL.
+_UNAVAILABLE = {
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB,
+}  # fmt: skip
+
+
+class DataInUseError(RuntimeError):
+    """Another service has this data directory open."""
+
+
+class Database(sqlite3.Connection):
+    """The writing connection; holds the lock of its data directory until it is closed."""
+
+    lock: int | None = None
+
+    def close(self) -> None:
+        """Close the connection and give the data directory free. Closing twice is harmless."""
+        super().close()
+        if self.lock is not None:
+            os.close(self.lock)
+            self.lock = None
+
+
+def open_database(path: Path | str, sync: Literal["full", "normal"] = "full") -> sqlite3.Connection:
+    """Open the database for writing, creating it where it is missing.
+
+    Parameters
+    ----------
+    path
+        The file, or `:memory:`.
+    sync
+        `full` for acknowledged ingest, `normal` for replay (see the module's docstring).
+
+    Raises
+    ------
+    DataInUseError
+        Where another service holds the data directory; the message names its process.
+    """
+    if str(path) == ":memory:":
+        return _prepare(sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False), sync)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = _lock(path)
+    try:
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Database)
+        db.lock = lock
+        return _prepare(db, sync)
+    except BaseException:
+        os.close(lock)
+        raise
+
+
+def read_only(path: Path | str) -> sqlite3.Connection:
+    """Open the database for reading, beside a running service or alone.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no database.
+    """
+    if not Path(path).exists():
+        raise FileNotFoundError(
+            f"{path}: no database here\n  hint: give the directory of `riskmon run` or `replay` with --data"
+        )
+    db = sqlite3.connect(
+        f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+    )
+    db.execute("PRAGMA busy_timeout = 5000")
+    return db
+
+
+def event_body(db: sqlite3.Connection, ref: int) -> bytes | None:
+    """Return the journaled record of an event by its reference, or None; works on any connection."""
+    seq = find(db, ref)
+    if seq is None:
+        return None
+    return cast(bytes, db.execute("SELECT body FROM journal WHERE seq = ?", (seq,)).fetchone()[0])
+
+
+def _lock(path: Path) -> int:
+    lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.read(lock, 20).decode().strip() or "unknown"
+        os.close(lock)
+        raise DataInUseError(
+            f"{path.parent}: in use by process {owner}\n  hint: stop it, or give another directory with --data"
+        ) from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    return lock
+
+
+def _prepare(db: sqlite3.Connection, sync: str) -> sqlite3.Connection:
+    # Larger pages hold more journal rows a write; a larger checkpoint writes a hot page once.
+    db.execute("PRAGMA page_size = 8192")
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute(f"PRAGMA synchronous = {sync}")
+    db.execute("PRAGMA wal_autocheckpoint = 4000")
+    db.execute("PRAGMA cache_size = -65536")
+    db.execute("PRAGMA busy_timeout = 5000")
+    db.execute("PRAGMA foreign_keys = ON")
+    # REPLACE must fire delete triggers, or a row's seal would outlive the row.
+    db.execute("PRAGMA recursive_triggers = ON")
+    db.executescript(SCHEMA)
+    return db
+
+
+class SqliteStore:
+    """Journal, states and progress on one writing connection; the processor owns the transaction.
+
+    Parameters
+    ----------
+    db
+        From `open_database`.
+    """
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self.db = db
+        self.index = JournalIndex(db)
+
+    def begin(self) -> None:
+        """Start the transaction of a batch."""
+        self.db.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        """Make the batch durable: all of it or, where this raises, nothing."""
+        self.db.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Undo the batch. SQLite has often done so by itself after a failed write: then nothing happens."""
+        if self.db.in_transaction:
+            self.db.execute("ROLLBACK")
+
+    def guard(self) -> None:
+        """Seal every row written from now on in tables that nothing else proves; safe to repeat."""
+        self.begin()
+        guard(self.db)
+        self.commit()
+
+    def reload(self) -> None:
+        """Forget everything held in memory and read it again, after a rollback."""
+        self.index = JournalIndex(self.db)
+
+    def probe(self) -> None:
+        """Write something small and commit it; raises where the store cannot take a batch."""
+        self.begin()
+        self.put_meta("probe", b"x" * 4096)
+        self.commit()
+
+    def unavailable(self, error: Exception) -> StoreUnavailableError | None:
+        """Return the reason to retry later, or None where the error is not the store's condition."""
+        if isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNAVAILABLE:
+            return StoreUnavailableError(f"store: {error}")
+        return None
+
+    def append(self, rows: Sequence[JournalRow]) -> None:
+        """Write journal rows, in order, and seal a block of the index where one is full."""
+        self.db.executemany(f"INSERT INTO journal({_JOURNAL}) VALUES(?, ?, ?, ?, ?, ?, ?)", rows)
+        self.index.seal_full_blocks()
+
+    def rows(self, first: int) -> Iterator[JournalRow]:
+        """Read the journal from a position on, in order."""
+        while chunk := self.db.execute(
+            f"SELECT {_JOURNAL} FROM journal WHERE seq >= ? ORDER BY seq LIMIT 1000", (first,)
+        ).fetchall():
+            yield from map(JournalRow._make, chunk)
+            first = chunk[-1][0] + 1
+
+    def row(self, seq: int) -> JournalRow:
+        """Return one journal row."""
+        return next(self.rows(seq))
+
+    def state(self, kind: str, subject_id: str) -> StateRow | None:
+        """Return the snapshot of a subject, or None."""
+        row = self.db.execute(
+            "SELECT kind, id, seq, due_ms, packed FROM states WHERE kind = ? AND id = ?", (kind, subject_id)
+        ).fetchone()
+        return StateRow._make(row) if row else None
+
+    def put_states(self, rows: Iterable[StateRow]) -> None:
+        """Write snapshots; the last one of a subject wins."""
+        self.db.executemany(
+            "INSERT INTO states(kind, id, seq, due_ms, packed) VALUES(?, ?, ?, ?, ?)"
+            " ON CONFLICT(kind, id) DO UPDATE SET seq = excluded.seq, due_ms = excluded.due_ms, packed = excluded.packed",
+            rows,
+        )
+
+    def timers(self) -> Iterator[tuple[int, str, str]]:
+        """Give (due_ms, kind, id) of every snapshot with a timer."""
+        yield from self.db.execute("SELECT due_ms, kind, id FROM states WHERE due_ms > 0").fetchall()
+
+    def meta(self, key: str) -> bytes | None:
+        """Return a value of the service's own bookkeeping, or None."""
+        row = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return cast(bytes, row[0]) if row else None
+
+    def put_meta(self, key: str, value: bytes) -> None:
+        """Write a value of the service's own bookkeeping."""
+        self.db.execute(
+            "INSERT INTO meta(key, value) VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
+            (key, value),
+        )
+
+    def archive(self, kind: str, digest: str, body: bytes) -> None:
+        """Keep a rulebook, list or model by its hash, for recomputation; the same again is ignored."""
+        self.db.execute(
+            "INSERT OR IGNORE INTO artifacts(hash, kind, body) VALUES(?, ?, ?)", (digest, kind, body)
+        )
+
+    def artifact(self, kind: str, digest: str) -> bytes | None:
+        """Return an archived body, or None."""
+        row = self.db.execute(
+            "SELECT body FROM artifacts WHERE kind = ? AND hash = ?", (kind, digest)
+        ).fetchone()
+        return cast(bytes, row[0]) if row else None
+
+    def footprint(self) -> Mapping[str, tuple[int, int]]:
+        """Return per kind of subject how many have a snapshot and their packed bytes together."""
+        rows = self.db.execute("SELECT kind, COUNT(*), SUM(LENGTH(packed)) FROM states GROUP BY kind")
+        return {kind: (count, size) for kind, count, size in rows}
+
+
+def progress(db: sqlite3.Connection) -> dict[str, object]:
+    """Return the committed progress of the service (head, counters, ...); empty before the first batch."""
+    row = db.execute("SELECT value FROM meta WHERE key = 'progress'").fetchone()
+    return orjson.loads(row[0]) if row else {}
