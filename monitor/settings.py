@@ -15,16 +15,12 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-SEVERITIES = ("info", "low", "medium", "high", "critical")
-"""Of rules and alerts, ascending."""
+from alerts.lifecycle import SEVERITIES
 
 ROLES = ("source", "officer", "auditor", "operator")
 """What a user may do: send events; decide alerts; read everything; mend dead letters."""
 
-_SECOND_MS = 1_000
-_MINUTE_MS = 60 * _SECOND_MS
-_HOUR_MS = 60 * _MINUTE_MS
-_DAY_MS = 24 * _HOUR_MS
+_CLOCK_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 Check = Callable[[Any], str | None]
 """Gives what a value should have been, or None where it is well."""
@@ -78,6 +74,7 @@ def _redis_url(value: str) -> str | None:
 
 
 _NAME = _matching(r"[a-z][a-z0-9_-]*", "lower-case letters, digits, '-' and '_'")
+_WAIT = _matching(r"[1-9][0-9]{0,5}(m|h|d|bd)", "a time such as 15m, 4h, 2d or 1bd")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +95,7 @@ class Institution:
 class Engine:
     """How events are assessed and committed."""
 
-    grace_ms: int = _setting(72 * _HOUR_MS, _at_least(0), duration=True)
+    grace_ms: int = _setting(72 * _CLOCK_MS["h"], _at_least(0), duration=True)
     """How late an event may come and still count in its windows. Older ones are recorded only."""
     batch_events: int = _setting(512, _between(1, 100_000))
     """A batch is committed when it has this many events, ..."""
@@ -186,13 +183,46 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sla:
-    """How long an alert of each severity may wait for its first decision."""
+    """How long an alert of each severity may wait for its first decision.
 
-    critical_ms: int = _setting(15 * _MINUTE_MS, _at_least(1), duration=True)
-    high_ms: int = _setting(4 * _HOUR_MS, _at_least(1), duration=True)
-    medium_ms: int = _setting(1 * _DAY_MS, _at_least(1), duration=True)
-    low_ms: int = _setting(3 * _DAY_MS, _at_least(1), duration=True)
-    info_ms: int = _setting(7 * _DAY_MS, _at_least(1), duration=True)
+    Minutes, hours and days (`15m`, `4h`, `2d`) run around the clock; business days (`1bd`) are those
+    on which the bank works.
+    """
+
+    critical: str = _setting("15m", _WAIT)
+    high: str = _setting("4h", _WAIT)
+    medium: str = _setting("1bd", _WAIT)
+    low: str = _setting("3bd", _WAIT)
+    info: str = _setting("5bd", _WAIT)
+
+    @property
+    def within_ms(self) -> dict[str, int]:
+        """Severity to milliseconds, of those that run around the clock.
+
+        Examples
+        --------
+        >>> Sla().within_ms
+        {'critical': 900000, 'high': 14400000}
+        """
+        return {
+            severity: int(wait[:-1]) * _CLOCK_MS[wait[-1]]
+            for severity, wait in self._waits()
+            if not wait.endswith("bd")
+        }
+
+    @property
+    def within_days(self) -> dict[str, int]:
+        """Severity to business days, of the others.
+
+        Examples
+        --------
+        >>> Sla().within_days
+        {'medium': 1, 'low': 3, 'info': 5}
+        """
+        return {severity: int(wait[:-2]) for severity, wait in self._waits() if wait.endswith("bd")}
+
+    def _waits(self) -> list[tuple[str, str]]:
+        return [(severity, getattr(self, severity)) for severity in reversed(SEVERITIES)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerts.deadlines import WITHIN_DAYS, WITHIN_MS
 from monitor.settings import Settings, Sla, User
 from monitor.settings_file import SettingsError, load_settings, setting_names, variable
 
@@ -64,8 +65,13 @@ def test_a_file_in_the_working_directory_is_found(tmp_path, monkeypatch):
 
 def test_what_a_file_leaves_out_keeps_its_default(tmp_path):
     settings = load_settings(write(tmp_path, "alerts:\n  sla:\n    high: 90m\nengine:\n"))
-    assert settings.alerts.sla == Sla(high_ms=5_400_000)
+    assert settings.alerts.sla == Sla(high="90m")
     assert settings.engine == Settings().engine
+
+
+def test_the_desk_and_the_settings_have_the_same_deadlines_by_default():
+    assert Sla().within_ms == dict(WITHIN_MS)
+    assert Sla().within_days == dict(WITHIN_DAYS)
 
 
 def test_an_empty_file_gives_the_defaults(tmp_path):

@@ -1,0 +1,110 @@
+"""A real Prometheus scrapes our text and answers questions about it."""
+
+import json
+import subprocess
+import threading
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from monitor.metrics import CONTENT_TYPE, PrometheusSensor, Readings
+
+pytestmark = pytest.mark.prometheus
+
+
+@pytest.fixture
+def sensor() -> PrometheusSensor:
+    sensor = PrometheusSensor(
+        lambda: Readings(open_alerts={"high": 2}, customers={10: 1}, states={"customer": (1, 900)})
+    )
+    for _ in range(5):
+        sensor.on_event("payment.transfer")
+    sensor.on_rating(10)
+    sensor.on_late(too_late=False)
+    sensor.on_failure("A-124")
+    sensor.on_batch(5, 0.01)
+    sensor.on_commit(0.002)
+    return sensor
+
+
+@pytest.fixture
+def target(sensor) -> Iterator[str]:
+    """HOST:PORT of a server that renders the sensor."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = sensor.render()
+            self.send_response(200)
+            self.send_header("Content-Type", CONTENT_TYPE)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Keep the test's output quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def prometheus(target, tmp_path, free_port) -> Iterator[str]:
+    """Address of a Prometheus that scrapes the target every 200 ms."""
+    config = tmp_path / "prometheus.yml"
+    config.write_text(
+        f"scrape_configs: [{{job_name: riskmon, scrape_interval: 200ms, scrape_timeout: 200ms, "
+        f"static_configs: [{{targets: ['{target}']}}]}}]\n"
+    )
+    address = f"127.0.0.1:{free_port()}"
+    command = [
+        "prometheus",
+        f"--config.file={config}",
+        f"--storage.tsdb.path={tmp_path / 'data'}",
+        f"--web.listen-address={address}",
+        "--log.level=warn",
+    ]
+    with (tmp_path / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            yield f"http://{address}"
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def ask(prometheus: str, query: str) -> float:
+    """Ask until there is an answer: the first scrape takes a moment."""
+    address = f"{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
+    for _ in range(300):
+        try:
+            with urllib.request.urlopen(address, timeout=5) as answer:
+                result = json.load(answer)["data"]["result"]
+        except OSError:
+            result = []
+        if result:
+            return float(result[0]["value"][1])
+        time.sleep(0.1)
+    pytest.fail(f"no answer to {query}")
+
+
+def test_promtool_finds_nothing_to_complain_about(sensor):
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"], input=sensor.render(), capture_output=True, check=False
+    )
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+
+
+def test_prometheus_scrapes_what_the_sensor_counted(prometheus):
+    assert ask(prometheus, 'up{job="riskmon"}') == 1
+    assert ask(prometheus, 'riskmon_events_total{kind="payment.transfer"}') == 5
+    assert ask(prometheus, 'riskmon_open_alerts{severity="high"}') == 2
+    assert ask(prometheus, "riskmon_batch_events_sum / riskmon_batch_events_count") == 5
+    assert ask(prometheus, "count(riskmon_build_info)") == 1
