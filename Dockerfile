@@ -2,7 +2,7 @@
 #
 #   docker build -t riskmon .
 #   docker run -p 8600:8600 -v riskmon:/var/lib/riskmon \
-#     -e RISKMON_HTTP_USERS='[{name: ada, role: officer, token_sha256: ...}]' riskmon
+#     -e RISKMON_HTTP_USERS='[{name: ada, roles: [officer], token_sha256: ...}]' riskmon
 #
 # Inside a container the service must bind beyond loopback, and without users it refuses to: give
 # RISKMON_HTTP_USERS, or mount your own file over /etc/riskmon/monitor.yaml.
@@ -10,7 +10,7 @@
 # RISKMON_DATA_DIR     where riskmon.db is kept; the volume. Default /var/lib/riskmon
 # RISKMON_HTTP_HOST    address to bind. Default here 0.0.0.0
 # RISKMON_HTTP_PORT    default 8600; the health check follows it
-# RISKMON_HTTP_USERS   who may call: name, role, SHA-256 of the token in hex (not the token)
+# RISKMON_HTTP_USERS   who may call: name, roles, SHA-256 of the token in hex (not the token)
 # RISKMON_...          every other setting: docs/settings.md
 
 FROM python:3.11-slim AS build

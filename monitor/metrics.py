@@ -118,8 +118,8 @@ class PrometheusSensor(Sensor):
         self._tallies.duplicates[()] += 1
 
     def on_reject(self, rejection: Any) -> None:
-        """Count a dead letter by the reason it gives."""
-        self._tallies.rejected[str(getattr(rejection, "reason", "other")),] += 1
+        """Count a dead letter by its reason, one of `streams.faults.REASONS`."""
+        self._tallies.rejected[rejection.reason,] += 1
 
     def on_failure(self, rule: str) -> None:
         """Count a rule that failed on an event."""

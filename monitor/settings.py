@@ -15,10 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from alerts.inbox.access import ROLES
 from alerts.lifecycle import SEVERITIES
-
-ROLES = ("source", "officer", "auditor", "operator")
-"""What a user may do: send events; decide alerts; read everything; mend dead letters."""
 
 _CLOCK_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
@@ -58,6 +56,10 @@ def _each_of(choices: Iterable[str]) -> Check:
 
 def _some(values: Any) -> str | None:
     return None if values else "at least one"
+
+
+def _roles(values: tuple[str, ...]) -> str | None:
+    return _some(values) or _each_of(ROLES)(values)
 
 
 def _zone(value: str) -> str | None:
@@ -111,7 +113,8 @@ class User:
 
     name: str = _setting("", _NAME)
     """Stands in the ledger as the actor."""
-    role: str = _setting("officer", _one_of(*ROLES))
+    roles: tuple[str, ...] = _setting(("officer",), _roles)
+    """Each allows what `alerts.inbox.access.ROLES` says."""
     token_sha256: str = _setting("", _matching(r"[0-9a-f]{64}", "64 lower-case hex digits"))
     """SHA-256 of the token, hex. The token itself is kept nowhere."""
 

@@ -6,6 +6,7 @@ import pytest
 
 from monitor.core.assessment import Hit
 from monitor.metrics import PrometheusSensor, Readings
+from streams.faults import Fault, Rejection
 
 HIT = Hit(
     rule="A-124",
@@ -49,6 +50,7 @@ def test_every_hook_is_counted():
     sensor.on_late(too_late=False)
     sensor.on_late(too_late=True)
     sensor.on_duplicate()
+    sensor.on_reject(Rejection(b"{", "malformed", (Fault("$", "this is not JSON"),)))
     sensor.on_failure("A-124")
     sensor.on_alert(SimpleNamespace(severity="high", dimension="fraud"))
     sensor.on_batch(512, 0.02)
@@ -63,6 +65,7 @@ def test_every_hook_is_counted():
     assert shown['riskmon_late_total{treatment="counted"}'] == 1
     assert shown['riskmon_late_total{treatment="recorded"}'] == 1
     assert shown["riskmon_duplicates_total"] == 1
+    assert shown['riskmon_rejected_total{reason="malformed"}'] == 1
     assert shown['riskmon_rule_failures_total{rule="A-124"}'] == 1
     assert shown['riskmon_alerts_raised_total{dimension="fraud",severity="high"}'] == 1
     assert shown["riskmon_batch_events_sum"] == 512

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.deadlines import WITHIN_DAYS, WITHIN_MS
+from alerts.inbox.access import ROLES
 from monitor.settings import Settings, Sla, User
 from monitor.settings_file import SettingsError, load_settings, setting_names, variable
 
@@ -169,9 +170,9 @@ def test_the_environment_overrides_the_file(tmp_path):
 
 
 def test_users_may_come_from_the_environment(tmp_path):
-    users = f"[{{name: ada, role: auditor, token_sha256: {TOKEN}}}]"
+    users = f"[{{name: ada, roles: [auditor, approver], token_sha256: {TOKEN}}}]"
     settings = load_settings(write(tmp_path, ""), {"RISKMON_HTTP_USERS": users})
-    assert settings.http.users == (User(name="ada", role="auditor", token_sha256=TOKEN),)
+    assert settings.http.users == (User(name="ada", roles=("auditor", "approver"), token_sha256=TOKEN),)
 
 
 def test_mistakes_of_the_environment_name_the_variable(tmp_path):
@@ -200,7 +201,7 @@ def test_binding_beyond_loopback_without_users_is_refused(tmp_path, host):
 
 
 def test_binding_beyond_loopback_with_users_is_allowed(tmp_path):
-    text = f"http:\n  host: 0.0.0.0\n  users:\n    - {{name: ada, role: officer, token_sha256: {TOKEN}}}\n"
+    text = f"http:\n  host: 0.0.0.0\n  users:\n    - {{name: ada, roles: [officer], token_sha256: {TOKEN}}}\n"
     assert load_settings(write(tmp_path, text)).http.refusal is None
 
 
@@ -208,9 +209,9 @@ def test_mistakes_inside_a_list_are_named_where_they_stand(tmp_path):
     text = f"""\
 http:
   users:
-    - {{name: ada, role: boss, token_sha256: {TOKEN}}}
+    - {{name: ada, roles: [boss], token_sha256: {TOKEN}}}
     - {{name: bob, token_sha256: abc}}
-    - {{role: officer}}
+    - {{roles: [officer]}}
     - {{name: ada, token_sha256: {TOKEN}}}
 webhooks:
   - name: cases
@@ -218,8 +219,8 @@ webhooks:
 """
     assert problems(tmp_path, text) == [
         (
-            "3:25: http.users[0].role: expected source or officer or auditor or operator, was 'boss' "
-            "/ the default is officer"
+            "3:26: http.users[0].roles: expected any of "
+            "viewer, officer, approver, auditor, admin, producer, was ['boss'] / the default is [officer]"
         ),
         (
             "4:33: http.users[1].token_sha256: expected 64 lower-case hex digits, was 'abc' "
@@ -293,6 +294,12 @@ def test_every_documented_setting_exists(repository):
     rows = (repository / "docs/settings.md").read_text().splitlines()
     named = {row.split("`")[1] for row in rows if row.startswith("| `") and "RISKMON_" in row}
     assert named == {".".join(path) for path, _ in setting_names()}
+
+
+def test_every_role_is_documented(repository):
+    rows = (repository / "docs/settings.md").read_text().splitlines()
+    explained = {row.split("`")[1] for row in rows if row.startswith("| `") and "RISKMON_" not in row}
+    assert explained == set(ROLES)
 
 
 def test_the_environment_of_this_process_has_no_part_unless_given(monkeypatch, tmp_path):
