@@ -7,7 +7,8 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, Final
 
-from alerts.lifecycle import Alert, Status
+from alerts.lifecycle import SEVERITIES, Alert, Status
+from alerts.ports import Standing
 
 _ID_DIGITS: Final = 32
 _MONEY_SCALE: Final = 10_000
@@ -66,23 +67,29 @@ def short(identifier: str) -> str:
     return f"{identifier[:4]}-{identifier[4:8]}"
 
 
-def belongs(time_ms: int, opened_ms: int, cooldown_ms: int, status: Status) -> bool:
-    """Tell whether a further hit of the same fingerprint belongs to an alert already raised.
-
-    It does while the alert is open, taken or snoozed, and inside the cooldown, which is counted
-    in event time from the hit that raised the alert: a pattern that goes on is raised again after
-    each cooldown once the alert is closed. A late hit, older than the alert, belongs to it.
+def is_graver(severity: str, than: str) -> bool:
+    """Tell whether one severity is graver than another.
 
     Examples
     --------
-    >>> belongs(59, opened_ms=0, cooldown_ms=60, status=Status.CLOSED)
-    True
-    >>> belongs(60, opened_ms=0, cooldown_ms=60, status=Status.CLOSED)
-    False
-    >>> belongs(60, opened_ms=0, cooldown_ms=60, status=Status.SNOOZED)
-    True
+    >>> is_graver("high", than="medium"), is_graver("high", than="high")
+    (True, False)
     """
-    return status is not Status.CLOSED or time_ms < opened_ms + cooldown_ms
+    return SEVERITIES.index(severity) > SEVERITIES.index(than)
+
+
+def belongs(time_ms: int, severity: str, standing: Standing) -> bool:
+    """Tell whether a further hit of the same fingerprint belongs to an alert already raised.
+
+    It does while the alert is open, taken or snoozed; and once it is closed, inside the cooldown,
+    unless the hit is graver. The cooldown is counted in event time from the hit that raised the alert:
+    a pattern that goes on is raised again after each cooldown. A late hit, older than the alert,
+    belongs to it.
+    """
+    if standing.status is not Status.CLOSED:
+        return True
+    within = time_ms < standing.opened_ms + standing.cooldown_ms
+    return within and not is_graver(severity, standing.severity)
 
 
 def priority(severity: str, grade: int | None, saw: Mapping[str, Any], customers: int = 1) -> int:

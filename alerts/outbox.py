@@ -1,0 +1,279 @@
+"""The outbox: messages committed with the alerts they tell of, and the relay that carries them on.
+
+A message is written in the transaction of its event, under a sequence number, so it exists exactly
+when its alert does. The relay, on a connection of its own, hands committed messages to channels (the
+queue, webhooks) in order and remembers per channel how far it came. A crash between delivery and
+remembering repeats the last messages; sequence numbers and idempotency keys make that harmless.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+from time import monotonic
+from typing import Final, Protocol
+
+from alerts.ports import AlertQueue, Message, QueueDownError
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS outbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL,
+    confidential INTEGER NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS outbox_positions (
+    channel TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS outbox_refused (
+    channel TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (channel, seq)
+) WITHOUT ROWID;
+"""
+
+
+class DeliveryError(Exception):
+    """A message could not be delivered now; it is tried again later."""
+
+
+class RefusedError(Exception):
+    """The receiver will never take this message; it is put aside with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A committed message."""
+
+    sequence: int
+    message: Message
+
+
+class Channel(Protocol):
+    """Where messages go."""
+
+    name: str
+    """Names the channel's position; two channels never share one."""
+
+    def deliver(self, posted: Posted) -> None:
+        """Deliver a message, the same one twice without harm.
+
+        Raises
+        ------
+        DeliveryError, RefusedError
+        """
+
+
+def connect(database: Path) -> sqlite3.Connection:
+    """Open a connection for the relay or the embedded queue, beside the processor's own.
+
+    It waits up to 10 seconds for the processor's transaction to end, may be handed to another
+    thread, and does not wait for the disk: what it forgets in a power loss is only repeated.
+    """
+    connection = sqlite3.connect(database, isolation_level=None, timeout=10.0, check_same_thread=False)
+    connection.execute("PRAGMA synchronous = NORMAL")
+    return connection
+
+
+def post(connection: sqlite3.Connection, messages: Iterable[Message]) -> None:
+    """Add messages in order, inside the caller's transaction."""
+    rows = [(message.key, message.confidential, message.body) for message in messages]
+    connection.executemany("INSERT INTO outbox (key, confidential, body) VALUES (?, ?, ?)", rows)
+
+
+@dataclass(slots=True)
+class QueueChannel:
+    """The alert queue as a channel.
+
+    The queue itself knows the last sequence it holds, so a queue that lost its content (Redis is
+    never the only copy) is filled again from what the outbox keeps; see `Relay`.
+    """
+
+    queue: AlertQueue
+    name: str = "queue"
+
+    def deliver(self, posted: Posted) -> None:
+        """Publish the message under its sequence; a repeat is a no-op of the queue."""
+        try:
+            self.queue.publish(posted.sequence, posted.message.body)
+        except QueueDownError as error:
+            raise DeliveryError(str(error)) from error
+
+
+@dataclass(slots=True)
+class Backoff:
+    """How long to wait after failures: doubling from `first_s` to at most `most_s` seconds.
+
+    Examples
+    --------
+    >>> backoff = Backoff(first_s=1, most_s=5)
+    >>> [backoff.failed(now_s=0) for _ in range(4)]
+    [1, 2, 4, 5]
+    >>> backoff.is_due(4), backoff.is_due(5)
+    (False, True)
+    """
+
+    first_s: float = 0.5
+    most_s: float = 300.0
+    failures: int = 0
+    due_s: float = 0.0
+
+    def is_due(self, now_s: float) -> bool:
+        """Whether it is time to try (again)."""
+        return now_s >= self.due_s
+
+    def failed(self, now_s: float) -> float:
+        """Note a failure and return the seconds until the next try."""
+        # The exponent is bounded: 2 ** 1000 seconds is a number no clock needs.
+        delay = min(self.most_s, self.first_s * (1 << min(self.failures, 32)))
+        self.failures += 1
+        self.due_s = now_s + delay
+        return delay
+
+    def worked(self) -> None:
+        """Forget the failures."""
+        self.failures, self.due_s = 0, 0.0
+
+
+_BATCH: Final = 100
+
+
+class Relay:
+    """Carries committed messages from the outbox to the channels.
+
+    Every channel advances on its own: one that is down is tried again with back-off and delays no
+    other. At most `batch` messages are in memory. Messages that every channel has are kept
+    until the outbox holds `keep` of them, so that a queue which lost its content can be refilled.
+
+    Parameters
+    ----------
+    connect
+        Opens a connection of the relay's own; see `connect`.
+    channels
+        Where messages go.
+    failed
+        Told of every failure: channel and reason.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        channels: Sequence[Channel],
+        *,
+        keep: int = 10_000,
+        batch: int = _BATCH,
+        poll_s: float = 0.1,
+        backoff: Callable[[], Backoff] = Backoff,
+        failed: Callable[[str, str], None] = lambda channel, reason: None,
+    ) -> None:
+        self._connect = connect
+        self._channels = tuple(channels)
+        self._keep, self._batch, self._poll_s = keep, batch, poll_s
+        self._backoffs = {channel.name: backoff() for channel in channels}
+        self._failed = failed
+        self._stopping = Event()
+        self._thread: Thread | None = None
+
+    def start(self) -> None:
+        """Begin to relay in a thread of its own."""
+        connection = self._connect()
+        self._thread = Thread(target=self._run, args=(connection,), name="outbox-relay", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the message under way and stop; stopping twice, or unstarted, is harmless."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def health(self) -> dict[str, int]:
+        """Return failures in a row by channel; 0 where the last delivery worked."""
+        return {name: backoff.failures for name, backoff in self._backoffs.items()}
+
+    def relay(self, connection: sqlite3.Connection) -> int:
+        """Deliver what is due, one batch a channel; return how many messages were delivered."""
+        delivered = sum(self._relay_to(channel, connection) for channel in self._channels)
+        if delivered:
+            self._trim(connection)
+        return delivered
+
+    def _run(self, connection: sqlite3.Connection) -> None:
+        try:
+            while not self._stopping.is_set():
+                if not self._round(connection):
+                    self._stopping.wait(self._poll_s)
+        finally:
+            connection.close()
+
+    def _round(self, connection: sqlite3.Connection) -> int:
+        try:
+            return self.relay(connection)
+        except sqlite3.OperationalError as error:  # busy, full or read-only: the next round tries again
+            self._failed("outbox", str(error))
+            return 0
+
+    def _relay_to(self, channel: Channel, connection: sqlite3.Connection) -> int:
+        backoff = self._backoffs[channel.name]
+        if not backoff.is_due(monotonic()):
+            return 0
+        start = reached = self._position(channel, connection)
+        delivered = 0
+        try:
+            for posted in self._after(start, connection):
+                if self._stopping.is_set():
+                    break
+                self._deliver(channel, posted, connection)
+                reached, delivered = posted.sequence, delivered + 1
+                backoff.worked()
+        except Exception as error:  # whatever a channel does, the relay and the others go on
+            backoff.failed(monotonic())
+            self._failed(channel.name, str(error))
+        if reached != start:
+            _remember(connection, channel.name, reached)
+        return delivered
+
+    def _deliver(self, channel: Channel, posted: Posted, connection: sqlite3.Connection) -> None:
+        try:
+            channel.deliver(posted)
+        except RefusedError as error:
+            self._failed(channel.name, str(error))
+            row = (channel.name, posted.sequence, str(error))
+            connection.execute("INSERT OR REPLACE INTO outbox_refused VALUES (?, ?, ?)", row)
+
+    def _position(self, channel: Channel, connection: sqlite3.Connection) -> int:
+        query = "SELECT seq FROM outbox_positions WHERE channel = ?"
+        row = connection.execute(query, (channel.name,)).fetchone()
+        stored = int(row[0]) if row else 0
+        if isinstance(channel, QueueChannel) and stored:
+            return min(stored, self._held(channel, stored))
+        return stored
+
+    def _held(self, channel: QueueChannel, stored: int) -> int:
+        try:
+            return channel.queue.last()
+        except QueueDownError:
+            return stored  # the next delivery fails too, and says so
+
+    def _after(self, sequence: int, connection: sqlite3.Connection) -> list[Posted]:
+        query = "SELECT seq, key, confidential, body FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?"
+        rows = connection.execute(query, (sequence, self._batch)).fetchall()
+        return [Posted(row[0], Message(row[1], bool(row[2]), row[3])) for row in rows]
+
+    def _trim(self, connection: sqlite3.Connection) -> None:
+        reached = min(self._stored_positions(connection))
+        query = "DELETE FROM outbox WHERE seq <= ? AND seq <= (SELECT max(seq) FROM outbox) - ?"
+        connection.execute(query, (reached, self._keep))
+
+    def _stored_positions(self, connection: sqlite3.Connection) -> list[int]:
+        stored = dict(connection.execute("SELECT channel, seq FROM outbox_positions").fetchall())
+        return [stored.get(channel.name, 0) for channel in self._channels]
+
+
+def _remember(connection: sqlite3.Connection, channel: str, sequence: int) -> None:
+    connection.execute("INSERT OR REPLACE INTO outbox_positions VALUES (?, ?)", (channel, sequence))

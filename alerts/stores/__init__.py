@@ -1,0 +1,1 @@
+"""Stores of alerts: one contract, several databases."""
