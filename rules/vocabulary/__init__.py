@@ -252,8 +252,6 @@ def _profile(
     return found
 
 
-def _unknown(
-    file: str, where: str, what: str, name: str, known: Sequence[str] | Mapping[str, Any]
-) -> str:
+def _unknown(file: str, where: str, what: str, name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
     hint = nearest(name, list(known))
     return f"{file}: {where}: unknown {what} {name!r}" + (f"\n  hint: {hint}" if hint else "")
