@@ -39,7 +39,13 @@ def journal_row(
 
 
 def row_hash(
-    previous: bytes, seq: int, ref: int, received_ms: int, facts: bytes | None, answer: bytes | None, body: bytes
+    previous: bytes,
+    seq: int,
+    ref: int,
+    received_ms: int,
+    facts: bytes | None,
+    answer: bytes | None,
+    body: bytes,
 ) -> bytes:
     """Return the hash of a row; lengths go in, so that no two rows have the same encoding."""
     lengths = (-1 if facts is None else len(facts), -1 if answer is None else len(answer), len(body))
@@ -76,7 +82,12 @@ def tick(time_ms: int) -> Event:
         "source_system": "riskmon",
     }
     return Event(
-        kind="tick", id=name, ref=reference("riskmon", name), time_ms=time_ms, data=None, body=orjson.dumps(body)
+        kind="tick",
+        id=name,
+        ref=reference("riskmon", name),
+        time_ms=time_ms,
+        data=None,
+        body=orjson.dumps(body),
     )
 
 

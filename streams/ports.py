@@ -26,7 +26,7 @@ class Record:
     source: str = ""
     """Where it came from, for the dead letters: `http`, a file name, ..."""
     received_ms: int = 0
-    """Wall clock at arrival; kept in the journal, seen by no rule."""
+    """Wall clock at arrival, 0 for a recording; kept in the journal, seen by no rule."""
     position: Any = None
     """Where the source goes on after this record; anything JSON can hold. Opaque to the runtime."""
     rejection: Any = None
@@ -113,8 +113,8 @@ class Engine(Protocol):
 class Codec(Protocol):
     """Records to events."""
 
-    def decode(self, record: bytes) -> Any:
-        """Return an `Event`, or a rejection naming every fault."""
+    def decode(self, record: bytes, now_ms: int | None = None) -> Any:
+        """Return an `Event`, or a `Rejection` naming every fault; `now_ms` tells what is in the future."""
 
 
 class Ledger(Protocol):
@@ -123,9 +123,6 @@ class Ledger(Protocol):
     @property
     def head(self) -> bytes:
         """Return the hash of the last entry."""
-
-    def append(self, time_ms: int, kind: str, subject: str, payload: Mapping[str, Any]) -> None:
-        """Add an entry."""
 
     def flush(self) -> None:
         """Write what was added, inside the transaction."""
@@ -137,11 +134,14 @@ class Ledger(Protocol):
 class Desk(Protocol):
     """Where alerts are raised and acted on; `alerts.desk.Desk`."""
 
-    def consider(self, assessment: Assessment) -> Any:
-        """Raise, group or keep quiet what an assessment asks for."""
+    def consider(self, assessment: Assessment) -> Sequence[Any]:
+        """Put hits, rating changes and lateness into the ledger; return the alerts raised."""
 
-    def act(self, kind: str, data: Any) -> Any:
+    def act(self, event_kind: str, data: Any, time_ms: int | None = None) -> Any:
         """Carry out an officer's action; raises `ActionNotAllowedError` where it is not allowed."""
+
+    def tick(self, time_ms: int) -> Any:
+        """Do what is due by then."""
 
     def flush(self) -> None:
         """Write what changed, inside the transaction."""
@@ -236,7 +236,7 @@ class Sensor:
         """Note that a rule failed on an event."""
 
     def on_alert(self, alert: Any) -> None:
-        """Note that the desk raised an alert; gets whatever `Desk.consider` returned."""
+        """Note that the desk raised an alert (`alerts.lifecycle.Alert`)."""
 
     def on_batch(self, events: int, seconds: float) -> None:
         """Note a committed batch and how long it took in all."""
@@ -264,6 +264,7 @@ class Counters:
     """Events late for any of their subjects, too late ones included."""
     hits: int = 0
     rating_changes: int = 0
+    alerts: int = 0
     failures: int = 0
     """Rules that failed on an event."""
 

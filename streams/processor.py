@@ -15,10 +15,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from alerts.desk import ACTIONS
 from alerts.lifecycle import ActionNotAllowedError, UnknownAlertError
 from monitor.core.assessment import Assessment, Hit
 from monitor.core.events import Event
-from streams.chronicle import entries
+from streams.faults import Fault, Rejection
 from streams.journal import GENESIS, answer_of, facts_of, journal_row, tick, tick_of
 from streams.ports import (
     Codec,
@@ -137,8 +138,8 @@ class Processor:
             self._heal()
             if len(batch) > 1:
                 return [outcome for record in batch for outcome in self.process([record], notes)]
-            reason = f"engine: {type(error).__name__}: {error}"
-            return self._commit(batch, lambda _: self._failed(reason), notes)
+            rejection = self._failed(batch[0], error)
+            return self._commit(batch, lambda _: rejection, notes)
 
     def tick(self, time_ms: int, received_ms: int = 0) -> None:
         """Let time pass: fire every timer due by then, and commit. The same moment again does nothing.
@@ -205,9 +206,7 @@ class Processor:
                 self.store.rollback()
                 raise self.store.unavailable(error) or error from error
 
-    def _commit(
-        self, batch: Sequence[Record], read: Reader, notes: Notes | None
-    ) -> list[Outcome]:
+    def _commit(self, batch: Sequence[Record], read: Reader, notes: Notes | None) -> list[Outcome]:
         started = perf_counter()
         outcomes = self._transact(lambda: self._carry_out(batch, read, notes))
         self.sensor.on_batch(len(batch), perf_counter() - started)
@@ -237,7 +236,7 @@ class Processor:
         return outcomes
 
     def _read(self, record: Record) -> Any:
-        return record.rejection or self._codec.decode(record.body)
+        return record.rejection or self._codec.decode(record.body, record.received_ms or None)
 
     def _take(self, record: Record, event: Any, known: Mapping[int, int]) -> Outcome:
         if type(event) is not Event:
@@ -245,9 +244,9 @@ class Processor:
         seq = known.get(event.ref) or self.store.index.get_unsealed(event.ref)
         if seq is not None:
             return self._answer_again(event, seq)
-        if event.kind.startswith("alert."):
+        if event.kind in ACTIONS:
             try:
-                self._desk.act(event.kind, event.data)
+                self._desk.act(event.kind, event.data, event.time_ms)
             except (ActionNotAllowedError, UnknownAlertError) as error:
                 self._progress.counters.refused += 1
                 return Outcome("refused", event.id, time_ms=event.time_ms, message=str(error))
@@ -257,7 +256,7 @@ class Processor:
         self._progress.counters.rejected += 1
         self.sensor.on_reject(rejection)
         self._dead_letters.add(record.body, rejection, record.source, record.received_ms)
-        return Outcome("rejected", rejection=rejection)
+        return Outcome("rejected", rejection.event_id or "", rejection=rejection)
 
     def _answer_again(self, event: Event, seq: int) -> Outcome:
         self._progress.counters.duplicates += 1
@@ -270,7 +269,11 @@ class Processor:
     def _accept(self, event: Event, received_ms: int) -> Outcome:
         progress, every = self._progress, self._tick_every_ms
         if event.time_ms > progress.stream_time_ms:
-            if every and progress.stream_time_ms and event.time_ms // every > progress.stream_time_ms // every:
+            if (
+                every
+                and progress.stream_time_ms
+                and event.time_ms // every > progress.stream_time_ms // every
+            ):
                 self._pass_time(tick(event.time_ms // every * every), received_ms)
             progress.stream_time_ms = event.time_ms
         if event.kind == "tick":
@@ -309,16 +312,18 @@ class Processor:
                 self.sensor.on_failure(rule)
         if not (assessment.hits or assessment.rating or assessment.too_late):
             return
-        for entry in entries(assessment):
-            self._ledger.append(*entry)
         self._progress.counters.hits += len(assessment.hits)
         self._progress.counters.rating_changes += len(assessment.rating)
         for hit in assessment.hits:
             self.sensor.on_hit(hit)
         for change in assessment.rating:
             self.sensor.on_rating(change.grade)
-        if assessment.hits or assessment.rating:
-            self._desk.consider(assessment)
+        for alert in self._desk.consider(assessment):
+            self._raised(alert)
+
+    def _raised(self, alert: Any) -> None:
+        self._progress.counters.alerts += 1
+        self.sensor.on_alert(alert)
 
     def _pass_time(self, event: Event, received_ms: int) -> None:
         if self.store.index.get_unsealed(event.ref) is not None or self.store.index.find([event.ref]):
@@ -329,6 +334,7 @@ class Processor:
             self._states.changed(key, state, seq)
             for assessment in assessments:
                 self._follow(assessment)
+        self._desk.tick(event.time_ms)
         self._journal(event, (0.0, False, ()), received_ms)
 
     def _journal(self, event: Event, answer: tuple[float, bool, tuple[str, ...]], received_ms: int) -> None:
@@ -375,5 +381,9 @@ class Processor:
                 self._engine.assess(event, key[0], key[1], state)
                 self._states.changed(key, state, row.seq)
 
-    def _failed(self, reason: str) -> Any:
-        return reason
+    def _failed(self, record: Record, error: Exception) -> Rejection:
+        event = self._read(record)
+        fault = Fault(
+            "$", f"the engine failed: {type(error).__name__}: {error}", "redrive it after the repair"
+        )
+        return Rejection(record.body, "engine_failed", (fault,), event.id if type(event) is Event else None)

@@ -1,4 +1,4 @@
-"""Real, small parts for tests of the runtime: an engine that counts, a desk that keeps, stores that break."""
+"""Real, small parts for tests of the runtime: an engine that counts, a codec of JSON, a breaking store."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
 import orjson
 
+from alerts.desk import Desk
+from alerts.stores.sqlite import SCHEMA as ALERTS_SCHEMA
+from alerts.stores.sqlite import SqliteAlertStore
 from monitor.audit.ledger import SCHEMA as LEDGER_SCHEMA
 from monitor.audit.ledger import Ledger
 from monitor.core.assessment import Assessment, Hit, RatingChange
 from monitor.core.events import Event, reference
+from streams.faults import Fault, Rejection
 from streams.ports import JournalRow, Record, Sensor, StateRow
 from streams.processor import Limits, Processor
 from streams.stores.sqlite import SqliteStore, open_database
@@ -39,7 +44,9 @@ class CountingState:
 
     def pack(self) -> bytes:
         """Return the snapshot, without `seq` and `due_ms`, which are columns of their own."""
-        return msgspec.msgpack.encode([self.count, self.total, self.latest_ms, self.sleeps, self.seq, self.due_ms])
+        return msgspec.msgpack.encode(
+            [self.count, self.total, self.latest_ms, self.sleeps, self.seq, self.due_ms]
+        )
 
 
 class CountingEngine:
@@ -77,7 +84,8 @@ class CountingEngine:
         state.due_ms = state.latest_ms + 2 * HOUR_MS
         answer = Assessment(
             event_id=event.id, ref=event.ref, kind=event.kind, subject=kind, subject_id=subject_id,
-            time_ms=event.time_ms, late=late, score=state.total % 100 / 100 if kind == "customer" else 0.0,
+            time_ms=event.time_ms, late=late,
+            score=state.total % 100 / 100 if kind == "customer" else 0.0,
         )  # fmt: skip
         answer.hits = [hit for sleep in fired for hit in sleep.hits]
         if state.count % 3 == 0:
@@ -100,17 +108,25 @@ class CountingEngine:
         hit = _hit("SLEEP", name, reference("timer", name), kind, subject_id, due, state)
         return [
             Assessment(
-                event_id=name, ref=hit.ref, kind="timer", subject=kind, subject_id=subject_id, time_ms=due, hits=[hit]
+                event_id=name,
+                ref=hit.ref,
+                kind="timer",
+                subject=kind,
+                subject_id=subject_id,
+                time_ms=due,
+                hits=[hit],
             )
         ]
 
 
-def _hit(rule: str, event_id: str, ref: int, kind: str, subject_id: str, time_ms: int, state: CountingState) -> Hit:
+def _hit(
+    rule: str, event_id: str, ref: int, kind: str, subject_id: str, time_ms: int, state: CountingState
+) -> Hit:
     return Hit(
         rule=rule, version="000000000000", subject=kind, subject_id=subject_id, event_id=event_id, ref=ref,
-        time_ms=time_ms, late=False, status="live", title=rule, dimension="fraud", severity="high", points=5.0,
-        alert=True, cooldown_ms=HOUR_MS, say=f"{state.count} events", saw={"count": state.count, "total": state.total},
-        evidence=(ref,),
+        time_ms=time_ms, late=False, status="live", title=rule, dimension="fraud", severity="high",
+        points=5.0, alert=rule == "T-3" and kind == "customer", cooldown_ms=HOUR_MS, say=f"{state.count} events",
+        saw={"count": state.count, "total": state.total}, evidence=(ref,),
     )  # fmt: skip
 
 
@@ -122,57 +138,26 @@ def _rating(event: Event, subject_id: str, state: CountingState) -> RatingChange
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """The rejection of `JsonCodec`."""
-
-    reason: str
-
-
 class JsonCodec:
-    """JSON objects with `id`, `time_ms` and anything else; `Unreadable` for the rest."""
+    """JSON objects with `id`, `time_ms` and anything else; a `Rejection` for the rest."""
 
-    def decode(self, record: bytes) -> Event | Unreadable:
+    def decode(self, record: bytes, now_ms: int | None = None) -> Event | Rejection:
         """Return the event of a record."""
         try:
             data = orjson.loads(record)
             name, time_ms = data["id"], int(data["time_ms"])
         except (ValueError, KeyError, TypeError) as error:
-            return Unreadable(f"{type(error).__name__}: {error}")
+            fault = Fault("$", f"{type(error).__name__}: {error}")
+            return Rejection(record, "malformed", (fault,))
         body = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
         return Event(
-            kind=data.get("kind", "payment"), id=name, ref=reference("test", name), time_ms=time_ms, data=data, body=body
+            kind=data.get("kind", "payment"),
+            id=name,
+            ref=reference("test", name),
+            time_ms=time_ms,
+            data=data,
+            body=body,
         )
-
-
-class KeepingDesk:
-    """Counts hits an alert of each rule and subject in a table; buffered like the real desk."""
-
-    SCHEMA = "CREATE TABLE IF NOT EXISTS alerts(id TEXT PRIMARY KEY, hits INTEGER NOT NULL, latest TEXT NOT NULL)"
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-        self._seen: list[tuple[str, str]] = []
-
-    def consider(self, assessment: Assessment) -> None:
-        """Count the hits of an assessment."""
-        self._seen += [(f"{hit.rule} {hit.subject}:{hit.subject_id}", hit.event_id) for hit in assessment.hits]
-
-    def act(self, kind: str, data: Any) -> None:
-        """Accept any action."""
-
-    def flush(self) -> None:
-        """Write the counts."""
-        self._db.executemany(
-            "INSERT INTO alerts(id, hits, latest) VALUES(?, 1, ?)"
-            " ON CONFLICT(id) DO UPDATE SET hits = hits + 1, latest = excluded.latest",
-            self._seen,
-        )
-        self._seen = []
-
-    def rollback(self) -> None:
-        """Forget the counts that were not written."""
-        self._seen = []
 
 
 class KeepingDeadLetters:
@@ -204,7 +189,12 @@ class CrashingStore(SqliteStore):
     """
 
     def __init__(
-        self, db: sqlite3.Connection, step: str, nth: int, when: str = "before", error: BaseException | None = None
+        self,
+        db: sqlite3.Connection,
+        step: str,
+        nth: int,
+        when: str = "before",
+        error: BaseException | None = None,
     ) -> None:
         super().__init__(db)
         self._step, self._left, self._when = step, nth, when
@@ -244,7 +234,11 @@ class CrashingStore(SqliteStore):
 
 
 def counting_processor(
-    path: Path | str, *, limits: Limits | None = None, tick_every_ms: int = HOUR_MS, sensor: Sensor | None = None
+    path: Path | str,
+    *,
+    limits: Limits | None = None,
+    tick_every_ms: int = HOUR_MS,
+    sensor: Sensor | None = None,
 ) -> Processor:
     """Return a processor of the small parts over a database file (or `:memory:`)."""
     db = open_database(path, sync="normal")
@@ -259,14 +253,15 @@ def assemble(
     sensor: Sensor | None = None,
 ) -> Processor:
     """Return a processor of the small parts over a store."""
-    for schema in (LEDGER_SCHEMA, KeepingDesk.SCHEMA, KeepingDeadLetters.SCHEMA):
+    for schema in (LEDGER_SCHEMA, ALERTS_SCHEMA, KeepingDeadLetters.SCHEMA):
         store.db.executescript(schema)
+    ledger = Ledger(store.db)
     return Processor(
         CountingEngine(),
         JsonCodec(),
         store,
-        KeepingDesk(store.db),
-        Ledger(store.db),
+        Desk(SqliteAlertStore(store.db), ledger),
+        ledger,
         KeepingDeadLetters(store.db),
         sensor,
         limits=limits,
@@ -279,6 +274,44 @@ def records(stream: Iterable[dict[str, Any]]) -> list[Record]:
     return [Record(orjson.dumps(event), position=place + 1) for place, event in enumerate(stream)]
 
 
+def stream(seed: int, length: int, *, step_ms: int = 900_000) -> list[dict[str, Any]]:
+    """Return a random stream: few customers and devices, ties, late events, repeats and rubbish."""
+    random = Random(seed)
+    events: list[dict[str, Any]] = []
+    time_ms = 1_700_000_000_000
+    for number in range(length):
+        if events and random.random() < 0.05:
+            events.append(random.choice(events))
+            continue
+        time_ms += random.choice((0, random.randrange(step_ms)))
+        late = random.randrange(3 * HOUR_MS) if random.random() < 0.1 else 0
+        event = {"id": f"e-{number}", "time_ms": time_ms - late, "amount": random.randrange(100)}
+        event["customer"] = f"C-{random.randrange(7)}"
+        if random.random() < 0.5:
+            event["device"] = f"D-{random.randrange(5)}"
+        events.append({"id": f"bad-{number}"} if random.random() < 0.03 else event)
+    return events
+
+
+class Recording:
+    """A source of records in memory.
+
+    Parameters
+    ----------
+    events
+        What `records` takes.
+    """
+
+    name = "recording"
+
+    def __init__(self, events: Iterable[dict[str, Any]]) -> None:
+        self._records = records(events)
+
+    def records(self, position: Any) -> Iterable[Record]:
+        """Give the records after a position."""
+        return self._records[position or 0 :]
+
+
 def results(db: sqlite3.Connection) -> dict[str, list[Any]]:
     """Return what must not depend on batches, redelivery or restarts: ledger, states, alerts.
 
@@ -288,5 +321,7 @@ def results(db: sqlite3.Connection) -> dict[str, list[Any]]:
         "ledger": "SELECT * FROM ledger ORDER BY seq",
         "states": "SELECT kind, id, seq, due_ms, packed FROM states ORDER BY kind, id",
         "alerts": "SELECT * FROM alerts ORDER BY id",
+        "hits": "SELECT * FROM alert_hits ORDER BY seq",
+        "outbox": "SELECT * FROM outbox ORDER BY seq",
     }
     return {name: db.execute(query).fetchall() for name, query in queries.items()}

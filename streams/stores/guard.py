@@ -13,7 +13,9 @@ from typing import Any
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS row_seals(name TEXT PRIMARY KEY, seal BLOB NOT NULL) WITHOUT ROWID"
 
-PROVEN = frozenset({"journal", "journal_index", "states", "ledger", "row_seals"})
+RECOMPUTED = ("alerts", "alert_customers", "alert_grades", "alert_hits", "alert_steps")
+"""Tables of other rooms that a replay of the journal gives again, row by row."""
+PROVEN = frozenset({"journal", "journal_index", "states", "ledger", "row_seals", *RECOMPUTED})
 """Tables that need no seals: they are chained or recomputed."""
 
 
@@ -52,7 +54,9 @@ def guard(db: sqlite3.Connection) -> None:
 
 def guarded_tables(db: sqlite3.Connection) -> list[str]:
     """Return the names of the tables whose rows are sealed, in order."""
-    names = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'")
+    names = db.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'"
+    )
     return sorted(name for (name,) in names if name not in PROVEN)
 
 
@@ -69,12 +73,13 @@ def expected_seals(db: sqlite3.Connection) -> Iterator[tuple[str, bytes]]:
     for table in guarded_tables(db):
         names, keys = columns(db, table)
         places = [names.index(key) for key in keys]
-        for row in db.execute(f"SELECT {', '.join(names)} FROM {table}"):  # noqa: S608 (names from the schema)
+        query = f"SELECT {', '.join(names)} FROM {table}"  # noqa: S608 (names from the schema)
+        for row in db.execute(query):
             yield row_name(table, *(row[place] for place in places)), seal(*row)
 
 
 def columns(db: sqlite3.Connection, table: str) -> tuple[list[str], list[str]]:
-    """Return the quoted column names of a table and, of these, its primary key (`rowid` where it has none)."""
+    """Return the quoted column names of a table and, of these, its primary key, else `rowid`."""
     info: list[Any] = db.execute(f"PRAGMA table_info({table})").fetchall()
     names = [f'"{row[1]}"' for row in info]
     keys = [f'"{row[1]}"' for row in sorted(info, key=lambda row: row[5]) if row[5]]
@@ -93,6 +98,5 @@ def _create_triggers(db: sqlite3.Connection, table: str) -> None:
     )
     drop = f"DELETE FROM row_seals WHERE name = row_name('{table}', {of('OLD', keys)});"  # noqa: S608
     for verb, body in (("INSERT", put), ("UPDATE", drop + put), ("DELETE", drop)):
-        db.execute(
-            f"CREATE TEMP TRIGGER IF NOT EXISTS seal_{table}_{verb} AFTER {verb} ON main.{table} BEGIN {body} END"
-        )
+        name = f"seal_{table}_{verb}"
+        db.execute(f"CREATE TEMP TRIGGER IF NOT EXISTS {name} AFTER {verb} ON main.{table} BEGIN {body} END")

@@ -96,13 +96,17 @@ class JournalIndex:
             for first in firsts
         ]
         self.db.executemany("DELETE FROM journal_index WHERE first_seq = ?", [(first,) for first in firsts])
-        self._write(np.concatenate([refs for _, _, refs in merged]), np.concatenate([_numbers(s) for s in stored]))
+        self._write(
+            np.concatenate([refs for _, _, refs in merged]), np.concatenate([_numbers(s) for s in stored])
+        )
 
 
 def find(db: sqlite3.Connection, ref: int) -> int | None:
     """Return the journal position of an event, or None; reads a few pages, on any connection."""
     sealed = 0
-    for first, last, count in db.execute("SELECT first_seq, last_seq, LENGTH(refs) / 8 FROM journal_index").fetchall():
+    for first, last, count in db.execute(
+        "SELECT first_seq, last_seq, LENGTH(refs) / 8 FROM journal_index"
+    ).fetchall():
         sealed = max(sealed, last)
         with db.blobopen("journal_index", "refs", first, readonly=True) as refs:
             place = _bisect(refs, count, ref)

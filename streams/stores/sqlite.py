@@ -39,9 +39,16 @@ _JOURNAL = "seq, ref, received_ms, hash, facts, answer, body"
 
 # Primary result codes that mean "not now": the disk, the file or its permissions, not our SQL.
 _UNAVAILABLE = {
-    sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB,
-}  # fmt: skip
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+}
 
 
 class DataInUseError(RuntimeError):
@@ -125,7 +132,7 @@ def _lock(path: Path) -> int:
         owner = os.read(lock, 20).decode().strip() or "unknown"
         os.close(lock)
         raise DataInUseError(
-            f"{path.parent}: in use by process {owner}\n  hint: stop it, or give another directory with --data"
+            f"{path.parent}: in use by process {owner}\n  hint: stop it, or give another one with --data"
         ) from None
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
@@ -203,14 +210,16 @@ class SqliteStore:
     def rows(self, first: int) -> Iterator[JournalRow]:
         """Read the journal from a position on, in order."""
         while chunk := self.db.execute(
-            f"SELECT {_JOURNAL} FROM journal WHERE seq >= ? ORDER BY seq LIMIT 1000", (first,)
+            f"SELECT {_JOURNAL} FROM journal WHERE seq >= ? ORDER BY seq LIMIT 1000",  # noqa: S608
+            (first,),
         ).fetchall():
             yield from map(JournalRow._make, chunk)
             first = chunk[-1][0] + 1
 
     def row(self, seq: int) -> JournalRow:
         """Return one journal row."""
-        return next(self.rows(seq))
+        row = self.db.execute(f"SELECT {_JOURNAL} FROM journal WHERE seq = ?", (seq,)).fetchone()  # noqa: S608
+        return JournalRow._make(row)
 
     def state(self, kind: str, subject_id: str) -> StateRow | None:
         """Return the snapshot of a subject, or None."""
@@ -222,8 +231,8 @@ class SqliteStore:
     def put_states(self, rows: Iterable[StateRow]) -> None:
         """Write snapshots; the last one of a subject wins."""
         self.db.executemany(
-            "INSERT INTO states(kind, id, seq, due_ms, packed) VALUES(?, ?, ?, ?, ?)"
-            " ON CONFLICT(kind, id) DO UPDATE SET seq = excluded.seq, due_ms = excluded.due_ms, packed = excluded.packed",
+            "INSERT INTO states(kind, id, seq, due_ms, packed) VALUES(?, ?, ?, ?, ?) ON CONFLICT(kind, id)"
+            " DO UPDATE SET seq = excluded.seq, due_ms = excluded.due_ms, packed = excluded.packed",
             rows,
         )
 
