@@ -20,9 +20,6 @@ from prometheus_client.registry import Collector
 from monitor.core.assessment import Hit
 from streams.ports import Sensor
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-"""Of what `PrometheusSensor.render` gives."""
-
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 _EVENTS = (1, 4, 16, 64, 128, 256, 512, 1024, 4096)
 

@@ -11,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from monitor.metrics import CONTENT_TYPE, PrometheusSensor, Readings
+from alerts.inbox.operations import METRICS_TYPE
+from monitor.metrics import PrometheusSensor, Readings
 
 pytestmark = pytest.mark.prometheus
 
@@ -39,7 +40,7 @@ def target(sensor) -> Iterator[str]:
         def do_GET(self) -> None:
             body = sensor.render()
             self.send_response(200)
-            self.send_header("Content-Type", CONTENT_TYPE)
+            self.send_header("Content-Type", METRICS_TYPE)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
