@@ -169,6 +169,20 @@ class Periods:
         return late
 
 
+def months_after_ms(time_ms: int, months: int) -> int:
+    """Return the same UTC time of day months later, on the last day of a month that is too short.
+
+    Examples
+    --------
+    >>> months_after_ms(30 * DAY_MS, 1) // DAY_MS       # 31 January 1970
+    58
+    """
+    moment = EPOCH + time_ms * MS
+    last = _months_on(_months_on(moment.date().replace(day=1), months), 1) - DAY
+    day = last.replace(day=min(moment.day, last.day))
+    return _epoch_ms(datetime.combine(day, moment.timetz()))
+
+
 def _epoch_ms(moment: datetime) -> int:
     return (moment.astimezone(UTC) - EPOCH) // MS
 

@@ -1,0 +1,248 @@
+"""What every rating keeps to, whatever happened to the customer."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from yaml import safe_load
+
+from monitor.core.assessment import Hit, RatingChange
+from monitor.core.rating import Rater, Rating, RatingState
+from monitor.core.rating_config import DAY_MS, DIMENSIONS, HOUR_MS, RatingConfig
+
+PLAIN = safe_load((Path(__file__).parents[2] / "config" / "rating.yaml").read_text(encoding="utf-8"))
+RATERS = [Rater(RatingConfig.from_plain({**PLAIN, "mode": mode})) for mode in ("noisy_or", "capped_sum")]
+START_MS = 20_000 * DAY_MS
+BASE = Hit(
+    rule="A-124",
+    version="0" * 12,
+    subject="customer",
+    subject_id="ada",
+    event_id="e",
+    ref=1,
+    time_ms=START_MS,
+    late=False,
+    status="live",
+    title="t",
+    dimension="fraud",
+    severity="high",
+    points=20,
+    alert=False,
+    cooldown_ms=DAY_MS,
+    say="",
+    saw={},
+)
+
+hits = st.builds(
+    lambda rule, points, late, cooldown: replace(
+        BASE,
+        rule=f"A-{rule}",
+        dimension=DIMENSIONS[rule % 9],
+        points=points,
+        time_ms=-late * HOUR_MS,
+        cooldown_ms=cooldown * HOUR_MS,
+    ),
+    st.sampled_from([0, 1, 5, 6, 14]),
+    st.sampled_from([0, 0.3, 4, 15, 25, 40, 70, 120]),
+    st.sampled_from([0, 0, 0, 30]),
+    st.sampled_from([0, 24, 300]),
+)
+profiles = st.fixed_dictionaries(
+    {},
+    optional={
+        "pep": st.sampled_from(["none", "domestic", "foreign"]),
+        "residence_country": st.sampled_from(["CN", "KP"]),
+        "industry": st.sampled_from(["gambling", "farming"]),
+    },
+)
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("hits"), st.lists(hits, max_size=3)),
+        st.tuples(st.just("hits"), st.lists(hits, min_size=1, max_size=3)),
+        st.tuples(st.just("profile"), profiles),
+        st.tuples(st.just("segment"), st.sampled_from([None, "private"])),
+        st.tuples(st.just("model"), st.floats(0, 1)),
+        st.tuples(st.just("outcome"), st.sampled_from(["false_positive", "true_positive", "unclear"])),
+        st.tuples(st.just("floor"), st.sampled_from([None, 3, 70])),
+        st.tuples(st.just("override"), st.sampled_from([(10, 20), (14, 90), (None, 0)])),
+        st.tuples(st.just("alert"), st.booleans()),
+        st.tuples(st.just("review"), st.none()),
+    ),
+    min_size=1,
+    max_size=12,
+)
+gaps = st.lists(st.sampled_from([0, 1, 7, 24, 100, 24 * 40, 24 * 200]), min_size=12, max_size=12)
+raters = st.sampled_from(RATERS)
+
+
+class Customer:
+    """One customer's rating, driven step by step in virtual time."""
+
+    def __init__(self, rater: Rater) -> None:
+        self.rater, self.state, self.now_ms = rater, RatingState(), START_MS
+        self.profile: dict[str, Any] = {}
+        self.segment: str | None = None
+        self.last: Hit | None = None
+        self.changes: list[RatingChange] = []
+        self.apply([])
+
+    def apply(self, batch: list[Hit], model: float | None = None) -> None:
+        placed = [replace(hit, time_ms=self.now_ms + hit.time_ms) for hit in batch]
+        self.last = placed[-1] if placed else self.last
+        self.keep(
+            self.rater.apply(
+                self.state,
+                placed,
+                self.now_ms,
+                segment=self.segment,
+                profile=self.profile,
+                customer_id="ada",
+                cause="e",
+                model_scores=None if model is None else {"fraud": model},
+            )
+        )
+
+    def keep(self, change: RatingChange | None) -> None:
+        self.changes += [change] if change else []
+
+    def wait(self, hours: int, daily: bool = False) -> None:
+        end_ms = self.now_ms + hours * HOUR_MS
+        for now_ms in [*range(self.now_ms, end_ms, DAY_MS)] * daily + [end_ms]:
+            self.changes += self.rater.tick(self.state, now_ms, customer_id="ada")
+        self.now_ms = end_ms
+
+    def step(self, verb: str, value: Any) -> None:
+        who = {"customer_id": "ada", "cause": "e"}
+        if verb in ("hits", "model"):
+            self.apply(value if verb == "hits" else [], value if verb == "model" else None)
+        elif verb in ("profile", "segment"):
+            setattr(self, verb, value)
+            self.apply([])
+        elif verb == "outcome" and self.last:
+            of = (self.last.rule, self.last.time_ms, value, self.now_ms)
+            self.keep(self.rater.outcome(self.state, *of, **who))
+        elif verb == "floor":
+            until_ms = value and self.now_ms + value * DAY_MS
+            self.keep(self.rater.impose(self.state, "listed_party", until_ms, self.now_ms, **who))
+        elif verb == "override":
+            until_ms = self.now_ms + value[1] * DAY_MS
+            self.keep(self.rater.overrule(self.state, value[0], until_ms, "why", self.now_ms, **who))
+        elif verb == "alert":
+            self.rater.hold(self.state, "a") if value else self.rater.release(self.state, "a", self.now_ms)
+        elif verb == "review":
+            self.rater.review(self.state, self.now_ms)
+
+    def rating(self, later_ms: int = 0) -> Rating:
+        return self.rater.rating(self.state, self.now_ms + later_ms)
+
+
+def lived(rater: Rater, stream: list[tuple[str, Any]], waits: list[int], daily: bool = False) -> Customer:
+    customer = Customer(rater)
+    for (verb, value), hours in zip(stream, waits, strict=False):
+        customer.step(verb, value)
+        customer.wait(hours, daily)
+    return customer
+
+
+law: Callable[[Any], Any] = settings(max_examples=80, deadline=None)
+
+
+@law
+@given(raters, steps, gaps)
+def test_scores_stay_within_0_and_100_and_parts_add_up_exactly(rater, stream, waits) -> None:
+    customer = lived(rater, stream, waits)
+    rating = customer.rating()
+    assert 0 <= rating.score <= 100
+    for score, parts in [(rating.score, rating.parts)] + [(c.score, c.parts) for c in customer.changes]:
+        assert sum(Decimal(str(part["points"])) for part in parts) == Decimal(str(score))
+    for dimension in rating.composite.dimensions:
+        assert 0 <= dimension.score <= 100
+        assert not dimension.shares or sum(share.ratio for share in dimension.shares) == pytest.approx(1)
+
+
+@law
+@given(raters, steps, gaps, hits, st.sampled_from([0, 1, 24, 240, 2400]))
+def test_one_more_hit_never_lowers_the_score_now_or_later(rater, stream, waits, hit, later) -> None:
+    customer = lived(rater, stream, waits)
+    other = deepcopy(customer.state)
+    customer.apply([hit])
+    before = rater.rating(other, customer.now_ms + later * HOUR_MS).composite.hundredths
+    assert customer.rating(later * HOUR_MS).composite.hundredths >= before
+
+
+@law
+@given(raters, steps, gaps, hits, st.floats(0, 50))
+def test_more_points_never_give_a_lower_score(rater, stream, waits, hit, extra) -> None:
+    one = lived(rater, stream, waits)
+    other = lived(rater, stream, waits)
+    one.apply([hit])
+    other.apply([replace(hit, points=hit.points + extra)])
+    assert other.rating().composite.hundredths >= one.rating().composite.hundredths
+
+
+@law
+@given(raters, steps, gaps, st.lists(hits, min_size=2, max_size=5), st.randoms(use_true_random=False))
+def test_the_order_of_hits_within_a_batch_does_not_matter(rater, stream, waits, batch, random) -> None:
+    one, other = lived(rater, stream, waits), lived(rater, stream, waits)
+    one.apply(batch)
+    other.apply(random.sample(batch, len(batch)))
+    assert one.state.snapshot() == other.state.snapshot()
+    assert one.rating() == other.rating()
+
+
+@law
+@given(raters, steps, gaps, st.lists(st.integers(0, 5000), min_size=2, max_size=6))
+def test_time_alone_never_raises_the_score(rater, stream, waits, hours) -> None:
+    customer = lived(rater, stream, waits)
+    scores = [customer.rating(hour * HOUR_MS).composite.hundredths for hour in sorted(hours)]
+    assert scores == sorted(scores, reverse=True)
+
+
+@law
+@given(raters, steps, gaps, st.integers(0, 11))
+def test_a_restart_at_any_point_changes_nothing(rater, stream, waits, cut) -> None:
+    straight, resumed = Customer(rater), Customer(rater)
+    for n, ((verb, value), hours) in enumerate(zip(stream, waits, strict=False)):
+        if n == cut:
+            plain = msgspec.msgpack.decode(msgspec.msgpack.encode(resumed.state.snapshot()))
+            resumed.state = RatingState.restore(plain)
+        for customer in (straight, resumed):
+            customer.step(verb, value)
+            customer.wait(hours)
+    assert straight.changes == resumed.changes
+    assert straight.state == resumed.state
+
+
+@law
+@given(raters, steps, gaps)
+def test_one_late_tick_gives_the_changes_of_many_daily_ones(rater, stream, waits) -> None:
+    late, daily = lived(rater, stream, waits), lived(rater, stream, waits, daily=True)
+    assert late.changes == daily.changes
+    assert late.state == daily.state
+    late.wait(24 * 400)
+    daily.wait(24 * 400, daily=True)
+    assert late.changes == daily.changes
+
+
+@law
+@given(raters, steps, gaps)
+def test_a_grade_is_left_downwards_only_after_thirty_calm_days(rater, stream, waits) -> None:
+    plain_steps = [(verb, value) for verb, value in stream if verb in ("hits", "profile", "model")]
+    customer = lived(rater, plain_steps, waits)
+    customer.wait(24 * 400)
+    bounds = {grade.code: grade.at_least for grade in rater.config.grades}
+    for change in customer.changes[1:]:
+        if change.grade > change.previous_grade:
+            assert change.cause == "timer"
+            assert change.score <= bounds[change.previous_grade] - rater.config.margin
+        else:
+            assert change.score >= bounds[change.grade]
+    for one, other in zip(customer.changes[1:], customer.changes[2:], strict=False):
+        assert other.grade == 10 or other.time_ms - one.time_ms >= DAY_MS
