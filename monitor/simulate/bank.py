@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from monitor.simulate.customers import Customer, Surroundings, customer
+from monitor.simulate.customers import HOME, Customer, Surroundings, customer, place
 from monitor.simulate.randomness import stream
 
 Party = dict[str, Any]
 """A counterparty as it stands in events; shared between them, never changed."""
 
-HOME = "CN"
 OWN_BANK = "100000000019"
 """National code of the simulated bank."""
 
@@ -95,15 +94,6 @@ _ABROAD: tuple[tuple[str, str, float, float], ...] = (
     ("SG", "USD", 1.29, 103.85),
 )
 _BANKS = ("100000000027", "100000000035", "100000000043", "100000000051")
-
-
-def place(rng: Random, lat: float, lon: float, spread: float) -> dict[str, Any]:
-    """Return a point near another one; `spread` in degrees."""
-    return {
-        "country": HOME,
-        "lat": round(lat + rng.uniform(-spread, spread), 4),
-        "lon": round(lon + rng.uniform(-spread, spread), 4),
-    }
 
 
 TOWNS: tuple[tuple[float, float], ...] = tuple(
@@ -195,7 +185,7 @@ def build_bank(seed: int, customers: int) -> Bank:
     people = tuple(_party(n, is_natural=True) for n in range(max(400, min(customers * 2, 200_000))))
     firms = tuple(_party(n, is_natural=False) for n in range(max(60, min(customers // 10, 20_000))))
     employees = _employees(customers, branches)
-    advisers = [employee.index for employee in employees if not employee.is_call_centre]
+    advisers = {employee.id: employee.index for employee in employees if not employee.is_call_centre}
     surroundings = Surroundings(
         branches=branches,
         shops=shops,
@@ -203,12 +193,12 @@ def build_bank(seed: int, customers: int) -> Bank:
         people=len(people),
         firms=len(firms),
         towns=TOWNS,
-        advisers=tuple(employees[n].id for n in advisers),
+        advisers=tuple(advisers),
     )
     inhabitants = tuple(customer(seed, index, surroundings) for index in range(customers))
-    clients: dict[int, list[int]] = {n: [] for n in advisers}
+    clients: dict[int, list[int]] = {n: [] for n in advisers.values()}
     for one in inhabitants:
-        clients[advisers[one.adviser]].append(one.index)
+        clients[advisers[one.adviser_id]].append(one.index)
     return Bank(
         seed=seed,
         customers=inhabitants,

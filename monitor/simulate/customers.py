@@ -11,11 +11,16 @@ from monitor.simulate.market import PRODUCTS
 from monitor.simulate.randomness import cents_around, choose, shares, stream, zipf
 from monitor.simulate.segments import YUAN, Segment, segment_of
 
+HOME = "CN"
+"""Country of the bank."""
 SHOPS_KNOWN = 12
 SELLERS_KNOWN = 4
 FRIENDS = 8
 SHOPPING = zipf(SHOPS_KNOWN + SELLERS_KNOWN)
 """How the known shops share the purchases: a few get most."""
+
+_JOINING = 30
+"""One customer in so many joins during the first two months; the others are there from the start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,16 +98,12 @@ class Customer:
     joined_day: int
     """0, or the day the relationship begins."""
     account_id: str
-    savings_id: str
     card_token: str
     credit_token: str
     """Empty without a credit card."""
-    credit_limit_cents: int
     device: dict[str, Any]
     geo: dict[str, Any]
     branch_id: str
-    adviser: int
-    """Position among the advisers."""
     adviser_id: str
     is_dormant: bool
     """Has not moved for more than a year; stays silent but for a story."""
@@ -114,6 +115,16 @@ class Customer:
     """Credit score at the start, 300 to 850."""
     holdings: tuple[tuple[int, int], ...]
     """Product and cents of it at price 1."""
+
+    @property
+    def credit_limit_cents(self) -> int:
+        """Limit of the credit card: about three months' income."""
+        return (self.income_cents * 3 // (1000 * YUAN) + 1) * 1000 * YUAN
+
+    @property
+    def savings_id(self) -> str:
+        """The account that takes what the current account does not need."""
+        return f"A{self.index:06d}-2"
 
 
 _STEADY = ("employee", "engineer", "teacher", "nurse", "driver", "clerk", "manager", "self_employed")
@@ -196,6 +207,15 @@ def _routine(rng: Random, index: int, income_cents: int, around: Surroundings, *
     )
 
 
+def place(rng: Random, lat: float, lon: float, spread: float) -> dict[str, Any]:
+    """Return a point near another one; `spread` in degrees."""
+    return {
+        "country": HOME,
+        "lat": round(lat + rng.uniform(-spread, spread), 4),
+        "lon": round(lon + rng.uniform(-spread, spread), 4),
+    }
+
+
 def customer(seed: int, index: int, around: Surroundings) -> Customer:
     """Return the customer with a number; depends on the seed and the number alone."""
     rng = stream(seed, "customer", index)
@@ -205,10 +225,8 @@ def customer(seed: int, index: int, around: Surroundings) -> Customer:
     is_dormant = segment.is_natural and index % 47 == 11
     is_sparse = segment.is_natural and not is_dormant and index % 23 == 7
     tolerance = choose(rng, shares(segment.tolerance)) + 1
-    lat, lon = around.towns[index % len(around.towns)]
-    adviser = rng.randrange(len(around.advisers))
-    # Every thirtieth customer joins during the first two months.
-    joined_day = rng.randint(1, 60) if index % 30 == 29 and not (is_dormant or is_sparse) else 0
+    is_quiet = is_dormant or is_sparse
+    joined_day = rng.randint(1, 60) if index % _JOINING == 0 and index and not is_quiet else 0
     return Customer(
         index=index,
         id=f"C{index:06d}",
@@ -225,23 +243,16 @@ def customer(seed: int, index: int, around: Surroundings) -> Customer:
         opened_days_ago=rng.randint(900, 1300) if is_dormant else rng.randint(120, 4000),
         joined_day=joined_day,
         account_id=f"A{index:06d}-1",
-        savings_id=f"A{index:06d}-2",
         card_token=f"K{index:06d}-1",
         credit_token=f"K{index:06d}-2" if rng.random() < segment.credit_card_share else "",
-        credit_limit_cents=income * 3 // (1000 * YUAN) * (1000 * YUAN) + 1000 * YUAN,
         device=_device(rng, index),
-        geo={
-            "country": "CN",
-            "lat": round(lat + rng.uniform(-0.1, 0.1), 4),
-            "lon": round(lon + rng.uniform(-0.1, 0.1), 4),
-        },
+        geo=place(rng, *around.towns[index % len(around.towns)], 0.1),
         branch_id=around.branches[index % len(around.branches)],
-        adviser=adviser,
-        adviser_id=around.advisers[adviser],
+        adviser_id=rng.choice(around.advisers),
         is_dormant=is_dormant,
         is_sparse=is_sparse,
-        routine=_routine(rng, index, income, around, is_quiet=is_dormant or is_sparse),
-        loan=None if is_dormant or is_sparse else _loan(rng, index, segment, income),
+        routine=_routine(rng, index, income, around, is_quiet=is_quiet),
+        loan=None if is_quiet else _loan(rng, index, segment, income),
         score=max(420, min(840, int(rng.gauss(690, 55)))),
         holdings=_holdings(rng, segment, income, tolerance),
     )

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
-from monitor.simulate.bank import HOME, OWN_BANK, Bank, Merchant, Party
-from monitor.simulate.customers import Customer
+from monitor.simulate.bank import OWN_BANK, Bank, Merchant, Party
+from monitor.simulate.customers import HOME, Customer
 from monitor.simulate.days import Day
 from monitor.simulate.segments import YUAN
 

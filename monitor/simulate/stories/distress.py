@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from monitor.simulate.customers import Customer, Loan
 from monitor.simulate.market import PRODUCTS
 from monitor.simulate.page import Event, Page
 from monitor.simulate.segments import YUAN
@@ -49,12 +50,11 @@ def portfolio_drawdown(episode: Episode) -> None:
 
 
 def credit_deterioration(episode: Episode) -> None:
-    """The salary halves, the credit line fills up, the score falls and the loan goes unpaid for a month and more.
+    """The salary halves, the credit line fills up, the score falls, the loan goes unpaid for weeks.
 
     Rules: CR-405 (score drop), CR-406 (utilisation jump), CR-408 (salary lower), CR-404, CR-403 and CR-402
     (growing delinquency).
     """
-    rng = episode.rng
     [debtor] = episode.cast.take(
         lambda c: (
             c.segment.is_natural
@@ -82,34 +82,14 @@ def credit_deterioration(episode: Episode) -> None:
     episode.add(
         1, "06:10", debtor, "high_utilisation", tell("credit.utilisation", "cards", credit_line(debtor, used))
     )
-    for day, drop in ((2, 45), (9, 95), (30, 130)):
-        score = {
-            "bureau": "bureau-1",
-            "credit_score": debtor.score - drop - rng.randint(0, 9),
-            "previous_score": debtor.score,
-            "score_scale": "300-850",
-            "reason_codes": ["late_payment", "utilisation"],
-        }
-        episode.add(day, "06:30", debtor, "score_drop", tell("credit.score_updated", "bureau", score))
-    for past_due in (1, 6, 11, 31, 36, 45):
-        arrears = loan_fields(
-            loan,
-            overdue_principal=loan.instalment_cents * (1 + past_due // 30),
-            overdue_interest=past_due * 3 * YUAN,
-        )
-        fields: dict[str, Any] = {
-            **arrears,
-            "days_past_due": past_due,
-            "loan_class": 2 if past_due < 31 else 3,
-        }
-        episode.add(past_due, "07:00", debtor, "delinquency", tell("loan.delinquency", "loans", fields))
+    _fall_behind(episode, debtor, loan)
 
 
 def complaint_burst(episode: Episode) -> None:
-    """Seven customers complain about one product within a week; one of them four times, then to the regulator.
+    """Seven customers complain about a product within a week; one four times, then to the regulator.
 
-    Rules: RP-801 (complaint burst, of a customer and of a product), RP-807 (group complaint), RP-803 (escalated),
-    RP-805 (satisfaction collapse), RP-808 (complaint about lost money).
+    Rules: RP-801 (complaint burst, of a customer and of a product), RP-807 (group complaint), RP-803
+    (escalated), RP-805 (satisfaction collapse), RP-808 (complaint about lost money).
     """
     rng = episode.rng
     leader, *others = episode.cast.take(
@@ -156,3 +136,28 @@ def _complain(episode: Episode, customer_id: str, number: int, product: str, cat
         "channel": "phone",
     }
     return tell("complaint.opened", "crm", fields)
+
+
+def _fall_behind(episode: Episode, debtor: Customer, loan: Loan) -> None:
+    """Let the bureau and the loan system tell how it goes on."""
+    for day, drop in ((2, 45), (9, 95), (30, 130)):
+        score = {
+            "bureau": "bureau-1",
+            "credit_score": debtor.score - drop - episode.rng.randint(0, 9),
+            "previous_score": debtor.score,
+            "score_scale": "300-850",
+            "reason_codes": ["late_payment", "utilisation"],
+        }
+        episode.add(day, "06:30", debtor, "score_drop", tell("credit.score_updated", "bureau", score))
+    for past_due in (1, 6, 11, 31, 36, 45):
+        arrears = loan_fields(
+            loan,
+            overdue_principal=loan.instalment_cents * (1 + past_due // 30),
+            overdue_interest=past_due * 3 * YUAN,
+        )
+        fields: dict[str, Any] = {
+            **arrears,
+            "days_past_due": past_due,
+            "loan_class": 2 if past_due < 31 else 3,
+        }
+        episode.add(past_due, "07:00", debtor, "delinquency", tell("loan.delinquency", "loans", fields))
