@@ -100,7 +100,8 @@ class SqliteQueue:
         """Take over messages pending for at least `idle_ms` (wall clock) and return them."""
         query = (
             "SELECT p.seq, m.message, p.deliveries + 1 "
-            "FROM queue_pending p JOIN queue_messages m USING (seq) WHERE p.name = ? AND p.read_ms <= ? ORDER BY p.seq LIMIT ?"
+            "FROM queue_pending p JOIN queue_messages m USING (seq) "
+            "WHERE p.name = ? AND p.read_ms <= ? ORDER BY p.seq LIMIT ?"
         )
         taken = (
             "UPDATE queue_pending SET consumer = ?, read_ms = ?, deliveries = ? WHERE name = ? AND seq = ?"

@@ -1,0 +1,1 @@
+"""From assessment to a decision by a person."""

@@ -1,0 +1,1 @@
+"""Notification: telling people and systems of an alert."""
