@@ -86,7 +86,7 @@ class State(Protocol):
     due_ms: int
 
     def pack(self) -> bytes:
-        """Return the snapshot; equal states give equal bytes."""
+        """Return the snapshot, without `seq` and `due_ms`; equal states give equal bytes."""
 
 
 class Engine(Protocol):

@@ -108,7 +108,11 @@ class StateCache:
 
     def _load(self, key: Key) -> Any:
         row = self._store.state(*key)
-        return self._engine.restore(key[0], row.packed) if row else self._engine.new_state(key[0])
+        if row is None:
+            return self._engine.new_state(key[0])
+        state = self._engine.restore(key[0], row.packed)
+        state.seq, state.due_ms = row.seq, row.due_ms
+        return state
 
     def _queue(self, due_ms: int, key: Key) -> None:
         self._queued[key] = due_ms

@@ -44,9 +44,7 @@ class CountingState:
 
     def pack(self) -> bytes:
         """Return the snapshot, without `seq` and `due_ms`, which are columns of their own."""
-        return msgspec.msgpack.encode(
-            [self.count, self.total, self.latest_ms, self.sleeps, self.seq, self.due_ms]
-        )
+        return msgspec.msgpack.encode([self.count, self.total, self.latest_ms, self.sleeps])
 
 
 class CountingEngine:
@@ -143,12 +141,13 @@ class JsonCodec:
 
     def decode(self, record: bytes, now_ms: int | None = None) -> Event | Rejection:
         """Return the event of a record."""
+        data: dict[str, Any] = {}
         try:
             data = orjson.loads(record)
             name, time_ms = data["id"], int(data["time_ms"])
         except (ValueError, KeyError, TypeError) as error:
             fault = Fault("$", f"{type(error).__name__}: {error}")
-            return Rejection(record, "malformed", (fault,))
+            return Rejection(record, "malformed", (fault,), data.get("id"))
         body = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
         return Event(
             kind=data.get("kind", "payment"),

@@ -1,6 +1,7 @@
 """What must not depend on how the events come: batches, repeats, restarts, the size of memory."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def closed(processor: Processor) -> dict[str, list[Any]]:
 
 def cut(stream_records: list[Record], places: Sequence[int]) -> list[list[Record]]:
     edges = [0, *sorted(places), len(stream_records)]
-    return [stream_records[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [stream_records[start:end] for start, end in pairwise(edges)]
 
 
 ONE_BY_ONE = carried([[record] for record in records(EVENTS)])
