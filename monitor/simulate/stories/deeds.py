@@ -86,7 +86,7 @@ def tell(kind: str, source: str, fields: Mapping[str, Any]) -> Deed:
 
 def tell_about(kind: str, source: str, episode: Episode, key: str, fields: Mapping[str, Any]) -> Deed:
     """Write an event about an earlier one of the episode."""
-    return lambda page, second: page.write(kind, second, source, {"of_event": episode.events[key], **fields})
+    return lambda page, second: page.write(kind, second, source, {"of_event": episode.event(key), **fields})
 
 
 def snapshot() -> Deed:

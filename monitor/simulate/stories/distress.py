@@ -39,7 +39,7 @@ def portfolio_drawdown(episode: Episode) -> None:
 
     Rules: M-601 (down 10 % and every further 10 %), M-606 (drawdown beyond tolerance).
     """
-    [holder] = episode.cast.take(lambda c: bool(c.holdings) and not (c.is_dormant or c.is_sparse))
+    [holder] = episode.cast.take(lambda c: bool(c.holdings) and not c.is_sparse)
 
     def factor(day: int) -> float:
         return 1 - 0.042 * (day + 1) if day < 8 else 1 - 0.336 * (1 - (day - 7) / 44)
@@ -92,9 +92,7 @@ def complaint_burst(episode: Episode) -> None:
     (escalated), RP-805 (satisfaction collapse), RP-808 (complaint about lost money).
     """
     rng = episode.rng
-    leader, *others = episode.cast.take(
-        lambda c: c.segment.is_natural and not (c.is_dormant or c.is_sparse), 7
-    )
+    leader, *others = episode.cast.take(lambda c: c.segment.is_natural and not c.is_sparse, 7)
     product = rng.choice(PRODUCTS).id
     for n in range(4):
         category = "unauthorised" if n == 3 else "advice"

@@ -75,7 +75,7 @@ class Cast:
     taken: set[int] = field(default_factory=set)
 
     def take(self, fits: Callable[[Customer], bool], size: int = 1) -> list[Customer]:
-        """Draw customers who were there from the start and fit.
+        """Draw customers who fit, were there from the start and are not dormant.
 
         Raises
         ------
@@ -85,7 +85,7 @@ class Cast:
         free = [
             one
             for one in self.bank.customers
-            if one.index not in self.taken and not one.joined_day and fits(one)
+            if one.index not in self.taken and not (one.joined_day or one.is_dormant) and fits(one)
         ]
         if len(free) < size:
             raise CastMissingError(f"expected {size} fitting customers, found {len(free)}")
@@ -156,6 +156,14 @@ class Episode:
             episode=self,
         )
         self.effects.setdefault(customer.index, []).append(effect)
+
+    def event(self, key: str) -> str:
+        """Return the id of the event that an earlier step wrote under a name.
+
+        Empty where the simulation was taken up between the two: a day that is only relived, since
+        no step points further back than the days relived.
+        """
+        return self.events.get(key, "")
 
     def strangers(self, size: int) -> Sequence[Party]:
         """Return outside persons nobody knew before, new to this episode."""

@@ -29,9 +29,7 @@ def account_takeover(episode: Episode) -> None:
     victim calls.
     """
     rng = episode.rng
-    [victim] = episode.cast.take(
-        lambda c: c.segment.name in ("premium", "vip") and not (c.is_dormant or c.is_sparse)
-    )
+    [victim] = episode.cast.take(lambda c: c.segment.name in ("premium", "vip") and not c.is_sparse)
     device = foreign_device(rng.randrange(10**8))
     [mule] = episode.strangers(1)
     for n in range(5):
@@ -69,7 +67,7 @@ def card_testing(episode: Episode) -> None:
     Rules: F-303 (card testing), F-301 (velocity), F-302 (declines in a row); F-320 when it is charged back.
     """
     rng, merchants = episode.rng, episode.cast.bank.merchants
-    [holder] = episode.cast.take(lambda c: bool(c.credit_token) and not (c.is_dormant or c.is_sparse))
+    [holder] = episode.cast.take(lambda c: bool(c.credit_token) and not c.is_sparse)
     online = [shop for shop in merchants if not shop.terminals]
     shops = rng.sample(online, 5)
     for n in range(5):
@@ -101,9 +99,7 @@ def staff_snooping(episode: Episode) -> None:
     """
     rng, cast = episode.rng, episode.cast
     spy = rng.choice([one for one in cast.bank.employees if not one.is_call_centre])
-    [victim] = cast.take(
-        lambda c: c.segment.name in ("vip", "private", "premium") and not (c.is_dormant or c.is_sparse)
-    )
+    [victim] = cast.take(lambda c: c.segment.name in ("vip", "private", "premium") and not c.is_sparse)
     strangers = [
         c for c in cast.bank.customers if c.adviser_id != spy.id and not c.joined_day and c is not victim
     ]

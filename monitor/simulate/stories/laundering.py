@@ -23,7 +23,7 @@ def structuring(episode: Episode) -> None:
     Rules: A-101 (cash just under the line), A-103 (several branches on a day), A-106; the last day C-001.
     """
     rng, bank = episode.rng, episode.cast.bank
-    [one] = episode.cast.take(lambda c: c.segment.name in ("ordinary", "sme") and not c.is_dormant)
+    [one] = episode.cast.take(lambda c: c.segment.name in ("ordinary", "sme"))
     branches = rng.sample(bank.branches, min(4, len(bank.branches)))
     for day in range(4):
         branch = branches[day % len(branches)]
