@@ -341,9 +341,7 @@ def test_an_alert_is_not_reopened_beside_another_of_its_kind(bench: Bench) -> No
     first = raised(bench, hit())
     close(bench, first, 10)
     second = raised(bench, hit("tx-2", HOUR_MS))
-    with pytest.raises(
-        ActionNotAllowedError, match=f"alert {second.id} of the same rule and subject is open"
-    ):
+    with pytest.raises(ActionNotAllowedError, match=f"alert {second.id} of the same rule"):
         bench.desk.act("alert.reopened", officer(first.id, 20, reason="again"))
 
 
@@ -355,6 +353,17 @@ def test_a_reopened_alert_joins_the_open_case_of_its_subject(bench: Bench) -> No
     assert second.case_id != first.case_id
     again = bench.desk.act("alert.reopened", officer(first.id, 30, reason="again"))
     assert again.case_id == second.case_id
+
+
+@pytest.mark.parametrize("restarted", [True, False])
+def test_alerts_are_regraded_in_the_order_of_their_ids(bench: Bench, restarted: bool) -> None:
+    ids = [raised(bench, hit(f"tx-{n}", n, rule=f"A-{n}", saw={"amount": n})).id for n in range(9)]
+    bench.commit()
+    if restarted:
+        bench.restart()
+    bench.desk.consider(assessment(rating=[rating(11, 11, 50)], event_id="tx-50", time_ms=50))
+    changed = [body["alert"] for _, _, _, body in bench.entries() if body.get("action") == "prioritised"]
+    assert changed == sorted(ids)
 
 
 @pytest.mark.parametrize("committed", [True, False])
