@@ -1,0 +1,314 @@
+"""From nodes to typed code: what an expression means for one kind of event at one stage.
+
+The language is total. A value that was not sent is *missing*: comparisons with it are false (`!=`
+and `not in` too), arithmetic with it is missing, and so is division by zero. `missing(x)` and
+`default(x, y)` are there for whoever wants to tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+
+from rules.aggregates import AGGREGATES, aggregate
+from rules.errors import nearest
+from rules.library import FUNCTIONS
+from rules.nodes import Binary, Call, Filtered, Group, Literal, Name, Node, Sequence, Unary
+from rules.patterns import absence, sequence
+from rules.terms import CHECKS, EXAMPLES, FIELD_TYPES, SCALE, WORDS, WRONG, Scope, Term, conjuncts, nullsafe, number_code, shared
+from rules.vocabulary import Field
+
+def _literal(scope: Scope, node: Node) -> Term:
+    assert isinstance(node, Literal)
+    if node.kind == "number":
+        assert isinstance(node.value, Fraction)
+        return Term("number", number_code(node.value), cost=0)
+    if node.kind == "money":
+        return _money(scope, node)
+    if node.kind in ("events", "business_days"):
+        what = "events" if node.kind == "events" else "business days"
+        return scope.fail(node.at, f"a number of {what} is a window, not a value", "use it in an aggregate: count(10bd)")
+    types = {"text": "text", "bool": "bool", "duration": "duration"}
+    return Term(types[node.kind], repr(node.value), cost=0)
+
+
+def _money(scope: Scope, node: Literal) -> Term:
+    assert isinstance(node.value, Fraction)
+    scaled = node.value * SCALE
+    if scaled.denominator != 1:
+        return scope.fail(node.at, "money has at most four decimals", "round it")
+    if node.unit == scope.base_currency:
+        return Term("money", str(scaled.numerator), cost=0)
+    return Term("money", f"FX({scaled.numerator}, {node.unit!r}, t)", cost=1)
+
+
+def _name(scope: Scope, node: Node) -> Term:
+    assert isinstance(node, Name)
+    head, _, tail = node.name.partition(".")
+    if head in ("profile", "account", "param", "list") and tail:
+        return _SPECIAL[head](scope, node, tail)
+    if node.name in scope.lets:
+        return _let(scope, node)
+    if node.name in scope.predicates:
+        return scope.check(scope.inline(node))
+    return _field(scope, node)
+
+
+def _let(scope: Scope, node: Name) -> Term:
+    if scope.is_where:
+        return scope.fail(node.at, f"a window's condition cannot read the let {node.name!r}", "write the condition out")
+    if node.name not in scope.seen:
+        lets = {name: value for name, value in scope.lets.items() if name != node.name}
+        inner = replace(scope, lets=lets, wrong=lambda at, problem, hint: None)
+        scope.seen[node.name] = inner.check(scope.lets[node.name])
+    return scope.seen[node.name]
+
+
+def _field(scope: Scope, node: Name) -> Term:
+    known = scope.vocabulary.fields
+    found = known.get(node.name)
+    if found is None or found.type == "list_of_text":
+        names = [*known, *scope.lets, *scope.predicates]
+        return scope.fail(node.at, f"unknown field {node.name!r}", nearest(node.name, names))
+    if found.purpose == "fraud_only" and scope.rule.dimension != "fraud":
+        hint = "device data kept for fraud may serve fraud rules alone: set `dimension: fraud` or do without"
+        return scope.fail(node.at, f"{node.name!r} is for fraud rules alone (this rule's dimension: {scope.rule.dimension})", hint)
+    kinds = scope.rule.on if scope.kind is None else (scope.kind,)
+    if node.name == "occurred_at":
+        return Term("time", "t", cost=0)
+    if scope.kind is None or node.name not in scope.vocabulary.kinds[scope.kind].fields:
+        carried = [name for kind in kinds for name in scope.vocabulary.kinds[kind].fields]
+        if len(scope.rule.on) == 1 or scope.kind is None or scope.is_where:
+            return scope.fail(node.at, f"{' and '.join(kinds)} has no field {node.name!r}", nearest(node.name, carried))
+        return Term(FIELD_TYPES[found.type], "None", nullable=True, cost=0, values=found.values)
+    return field_term(scope, found)
+
+
+def field_term(scope: Scope, found: Field) -> Term:
+    """Return the term of a field of the event at hand."""
+    assert scope.kind is not None
+    required = found.name in scope.vocabulary.kinds[scope.kind].required
+    head, _, tail = found.name.partition(".")
+    code = f"(d.{head}.{tail} if d.{head} is not None else None)" if tail else f"d.{head}"
+    return Term(FIELD_TYPES[found.type], code, nullable=not required, cost=0.2, values=found.values)
+
+
+def _profile(scope: Scope, node: Name, name: str) -> Term:
+    return _remembered(scope, node, name, scope.vocabulary.profile, "st.profile")
+
+
+def _account(scope: Scope, node: Name, name: str) -> Term:
+    if scope.kind is not None and "account_id" not in scope.vocabulary.kinds[scope.kind].fields:
+        return scope.fail(node.at, f"{scope.kind} has no account_id, so no account.{name}")
+    return _remembered(scope, node, name, scope.vocabulary.account, shared("account_of(st, d)"))
+
+
+def _remembered(scope: Scope, node: Name, name: str, known: Mapping[str, Field], holder: str) -> Term:
+    if scope.is_where:
+        return scope.fail(node.at, "a window's condition can read the event alone", f"compare {node.name} outside the window")
+    if scope.stage != "customer":
+        return scope.fail(node.at, f"only a customer has {node.name}", "set `subject: customer`")
+    found = known.get(name)
+    if found is None:
+        return scope.fail(node.at, f"unknown name {node.name!r}", nearest(name, known))
+    return Term(FIELD_TYPES[found.type], f"{holder}.get({name!r})", nullable=True, cost=0.3, values=found.values)
+
+
+def _param(scope: Scope, node: Name, name: str) -> Term:
+    parameter = scope.rule.params.get(name)
+    if parameter is None:
+        return scope.fail(node.at, f"unknown parameter {node.name!r}", nearest(name, scope.rule.params) or "add it to `params`")
+    default = scope.check(parameter.default)
+    if not default or not parameter.by_segment:
+        return scope.seen.setdefault(node.name, default)
+    if scope.is_where:
+        return scope.fail(node.at, "a window's condition cannot depend on the segment", "compare outside the window")
+    values = {segment: scope.check(value, default.type) for segment, value in parameter.by_segment.items()}
+    choices = ", ".join(f"{segment!r}: {value.code}" for segment, value in sorted(values.items()))
+    code = f"{{{choices}}}.get(st.profile.get('segment'), {default.code})"
+    return scope.seen.setdefault(node.name, Term(default.type, code, cost=0.5))
+
+
+def _list(scope: Scope, node: Name, name: str) -> Term:
+    if name not in scope.lists:
+        hint = nearest(name, scope.lists) or f"add it as a list file {name}.yaml"
+        return scope.fail(node.at, f"unknown list {name!r}", hint)
+    return Term("set", f"LISTS[{name!r}]", cost=0)
+
+
+_SPECIAL = {"profile": _profile, "account": _account, "param": _param, "list": _list}
+
+
+def _unary(scope: Scope, node: Node) -> Term:
+    assert isinstance(node, Unary)
+    if node.operator == "not":
+        operand = scope.check(node.operand, "bool")
+        return Term("bool", f"(not {operand.code})", cost=operand.cost, spans=operand.spans)
+    operand = scope.check(node.operand)
+    if operand and operand.type not in ("number", "money", "duration"):
+        return scope.fail(node.at, f"expected a number, money or a duration after '-', was {WORDS[operand.type]}")
+    code = f"(-{operand.code})" if not operand.nullable else f"negative({operand.code})"
+    return replace(operand, code=code)
+
+
+def _binary(scope: Scope, node: Node) -> Term:
+    assert isinstance(node, Binary)
+    if node.operator in ("and", "or"):
+        return _logic(scope, node)
+    if node.operator in ("in", "not in"):
+        return _member(scope, node)
+    left, right = scope.check(node.left), scope.check(node.right)
+    if not left or not right:
+        return WRONG
+    if node.operator in ("==", "!=", "<", "<=", ">", ">="):
+        return _compare(scope, node, left, right)
+    return _arithmetic(scope, node, left, right)
+
+
+def _logic(scope: Scope, node: Binary) -> Term:
+    parts = [scope.check(part, "bool") for part in conjuncts(node, node.operator)]
+    # Cheap conditions first: the language has no side effects, so the order is ours.
+    ordered = sorted(parts, key=lambda part: part.cost)
+    code = f"({f' {node.operator} '.join(part.code for part in ordered)})"
+    spans = tuple(span for part in parts for span in part.spans)
+    return Term("bool", code, cost=sum(part.cost for part in parts), spans=spans)
+
+
+def _member(scope: Scope, node: Binary) -> Term:
+    left = scope.check(node.left)
+    if not left:
+        return WRONG
+    negated = node.operator == "not in"
+    if isinstance(node.right, Group):
+        items = [scope.check(item, left.type) for item in node.right.items]
+        for item, found in zip(node.right.items, items, strict=True):
+            _known_value(scope, item, left, found)
+        values = f"({', '.join(item.code for item in items)},)"
+    else:
+        right = scope.check(node.right)
+        if right and (right.type != "set" or left.type != "text"):
+            return scope.fail(node.right.at, "expected a list or a {set} after 'in'", 'write x in list.name or x in {"a", "b"}')
+        values = right.code
+    operator = "not in" if negated else "in"
+    if not left.nullable:
+        return Term("bool", f"({left.code} {operator} {values})", cost=left.cost + 0.2, spans=left.spans)
+    code = f"known_in({left.code}, {values})" if not negated else f"known_out({left.code}, {values})"
+    return Term("bool", code, cost=left.cost + 0.4, spans=left.spans)
+
+
+def _known_value(scope: Scope, node: Node, enum: Term, value: Term) -> None:
+    if enum.values and isinstance(node, Literal) and value.type == "text" and node.value not in enum.values:
+        hint = nearest(str(node.value), enum.values) or f"one of {', '.join(enum.values)}"
+        scope.fail(node.at, f"it is never {node.value!r}", hint)
+
+
+def _compare(scope: Scope, node: Binary, left: Term, right: Term) -> Term:
+    if left.type != right.type:
+        hint = EXAMPLES.get(left.type, "") if isinstance(node.right, Literal) else EXAMPLES.get(right.type, "")
+        return scope.fail(node.right.at, f"cannot compare {WORDS[left.type]} with {WORDS[right.type]}", hint)
+    if node.operator not in ("==", "!=") and left.type in ("bool", "text", "set"):
+        return scope.fail(node.at, f"{WORDS[left.type]} has no order", "compare with == or !=")
+    _known_value(scope, node.right, left, right)
+    _known_value(scope, node.left, right, left)
+    cost, spans = left.cost + right.cost, left.spans + right.spans
+    if node.operator == "==" and not (left.nullable and right.nullable):
+        return Term("bool", f"({left.code} == {right.code})", cost=cost, spans=spans)
+    code = nullsafe("{0} is not None and ", f"{{0}} {node.operator} {{1}}", left, right)
+    return Term("bool", code, cost=cost, spans=spans)
+
+
+def _arithmetic(scope: Scope, node: Binary, left: Term, right: Term) -> Term:
+    types = (left.type, node.operator, right.type)
+    result = _RESULTS.get(types)
+    if result is None:
+        verb = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "take the rest of"}[node.operator]
+        hint = EXAMPLES.get(left.type, "") if "number" in (left.type, right.type) and node.operator in "+-" else ""
+        return scope.fail(node.at, f"cannot {verb} {WORDS[left.type]} and {WORDS[right.type]}", hint)
+    code, nullable = f"{{0}} {node.operator} {{1}}", left.nullable or right.nullable
+    literal = next((x for x in (node.left, node.right) if isinstance(x, Literal) and x.kind == "number"), None)
+    if node.operator == "*" and literal is not None and isinstance(literal.value, Fraction) and literal.value.denominator != 1:
+        # Whole numbers first, one division last: money times 0.9 is rounded once, not twice.
+        value, other = literal.value, "{1}" if literal is node.left else "{0}"
+        code = f"{other} * {value.numerator} / {value.denominator}"
+    if node.operator in ("/", "%"):
+        right_code = right.code
+        if not isinstance(node.right, Literal):
+            return Term(result, f"divide({left.code}, {right_code})" if node.operator == "/" else f"rest({left.code}, {right_code})",
+                        nullable=True, cost=left.cost + right.cost + 0.2, spans=left.spans + right.spans)  # fmt: skip
+    if nullable:
+        code = nullsafe("None if {0} is None else ", code, left, right)
+    else:
+        code = f"({code.format(left.code, right.code)})"
+    return Term(result, code, nullable=nullable, cost=left.cost + right.cost, spans=left.spans + right.spans)
+
+
+_RESULTS = {
+    ("money", "+", "money"): "money", ("money", "-", "money"): "money", ("money", "*", "number"): "money",
+    ("number", "*", "money"): "money", ("money", "/", "number"): "money", ("money", "/", "money"): "number",
+    ("number", "+", "number"): "number", ("number", "-", "number"): "number", ("number", "*", "number"): "number",
+    ("number", "/", "number"): "number", ("number", "%", "number"): "number", ("time", "-", "time"): "duration",
+    ("time", "+", "duration"): "time", ("time", "-", "duration"): "time", ("duration", "+", "duration"): "duration",
+    ("duration", "-", "duration"): "duration", ("duration", "*", "number"): "duration", ("number", "*", "duration"): "duration",
+    ("duration", "/", "number"): "duration", ("duration", "/", "duration"): "number", ("money", "%", "money"): "money",
+}  # fmt: skip
+
+
+def _call(scope: Scope, node: Node) -> Term:
+    assert isinstance(node, Call)
+    if node.function in AGGREGATES:
+        return aggregate(scope, node)
+    if node.function == "absent":
+        return absence(scope, node)
+    if node.function == "if":
+        return _choice(scope, node)
+    function = FUNCTIONS.get(node.function)
+    if function is None:
+        names = [*FUNCTIONS, *AGGREGATES, "seq", "absent", "if"]
+        return scope.fail(node.at, f"unknown function {node.function!r}", nearest(node.function, names))
+    if len(node.arguments) != len(function.parameters) or node.named:
+        count = len(function.parameters)
+        return scope.fail(node.at, f"{function.name} takes {count} argument{'s' * (count != 1)}", f"e.g. {function.example}")
+    terms: list[Term] = []
+    for argument, expected in zip(node.arguments, function.parameters, strict=True):
+        wanted = terms[0].type if expected == "same" else None if expected == "any" else expected
+        term = scope.check(argument, wanted if wanted != "wrong" else None)
+        if not term:
+            return WRONG
+        terms.append(term)
+    result = terms[0].type if function.result == "same" else function.result
+    spans = tuple(span for term in terms for span in term.spans)
+    cost = sum(term.cost for term in terms) + 0.4
+    if function.handles_missing:
+        code = function.code.format(*(term.code for term in terms))
+        nullable = function.name == "default" and all(term.nullable for term in terms)
+        return Term(result, code, nullable=nullable, cost=cost, spans=spans)
+    nullable = any(term.nullable for term in terms) or function.may_be_missing
+    code = nullsafe("None if {0} is None else ", function.code, *terms)
+    return Term(result, code, nullable=nullable, cost=cost, spans=spans)
+
+
+def _choice(scope: Scope, node: Call) -> Term:
+    if len(node.arguments) != 3 or node.named:
+        return scope.fail(node.at, "if takes 3 arguments", "write if(condition, then, otherwise)")
+    condition = scope.check(node.arguments[0], "bool")
+    first = scope.check(node.arguments[1])
+    second = scope.check(node.arguments[2], first.type if first else None)
+    if not (condition and first and second):
+        return WRONG
+    code = f"({first.code} if {condition.code} else {second.code})"
+    cost = condition.cost + first.cost + second.cost
+    spans = condition.spans + first.spans + second.spans
+    return Term(first.type, code, nullable=first.nullable or second.nullable, cost=cost, spans=spans)
+
+
+def _misplaced(scope: Scope, node: Node) -> Term:
+    what = "a set" if isinstance(node, Group) else "an event kind with a condition"
+    hint = "use it after `in`" if isinstance(node, Group) else "use it in seq(...), absent(...) or of=..."
+    return scope.fail(node.at, f"{what} is no value of its own", hint)
+
+
+CHECKS.update({
+    Literal: _literal, Name: _name, Unary: _unary, Binary: _binary, Call: _call, Group: _misplaced, Filtered: _misplaced,
+    Sequence: sequence,
+})  # fmt: skip

@@ -1,0 +1,233 @@
+"""From the text of an expression to nodes."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+from lark import Lark, Token, Tree
+from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
+
+from rules.errors import ExpressionError
+from rules.nodes import Binary, Call, Filtered, Group, Literal, Name, Node, Sequence, Step, Unary
+
+GRAMMAR = r"""
+start: _expr
+_expr: or_ | and_ | not_ | compare | _sum
+_or: and_ | not_ | compare | _sum
+or_: _or ("or" _or)+
+_and: not_ | compare | _sum
+and_: _and ("and" _and)+
+not_: "not" _and
+compare: _sum COMPARISON _sum
+       | _sum "in" _sum -> in_
+       | _sum "not" "in" _sum -> not_in
+_sum: add | _term
+add: _sum SIGN _term
+_term: multiply | _unary
+multiply: _term FACTOR _unary
+_unary: negative | _atom
+negative: "-" _unary
+_atom: number | money | duration | events | string | boolean | filtered | name | call | sequence | group | "(" _expr ")"
+number: NUMBER
+money: MONEY
+duration: DURATION
+events: EVENTS
+string: STRING
+boolean: TRUE | FALSE
+name: NAME | KINDS
+filtered: NAME "[" _expr "]"
+call: (NAME | "if") "(" [_argument ("," _argument)*] ")"
+_argument: named | _expr
+named: (NAME | "for") "=" _expr
+group: "{" _expr ("," _expr)* "}"
+     | "(" _expr ("," _expr)+ ")"
+sequence: "seq" "(" step ("->" step)+ ["without" pattern] ")"
+step: pattern ["within" DURATION]
+pattern: NAME ["[" _expr "]"]
+
+COMPARISON: "==" | "!=" | ">=" | "<=" | ">" | "<"
+SIGN: "+" | "-"
+FACTOR: "*" | "/" | "%"
+TRUE: "true"
+FALSE: "false"
+KINDS.3: /[a-z_]+\.\*/
+NAME: /[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*/
+MONEY.4: /\d[\d_]*(\.\d+)?[ ]+[A-Z]{3}\b/
+DURATION.4: /\d+(ms|bd|s|m|h|d|w|y)\b/
+EVENTS.4: /\d+[ ]+events\b/
+NUMBER.2: /\d[\d_]*(\.\d+)?/
+STRING: /"([^"\\]|\\.)*"|'([^'\\]|\\.)*'/
+%import common.WS
+%ignore WS
+"""
+
+MILLISECONDS = {
+    "ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000, "y": 31_536_000_000,
+}  # fmt: skip
+"""Units of a duration; a year is 365 days. Calendar years are a window of their own (`year`)."""
+
+HINTS = {
+    "&": 'write "and"', "|": 'write "or"', "!": 'write "not"', "$": "write the name without $",
+    ";": "one expression a line", "`": 'write text in "double quotes"',
+}  # fmt: skip
+
+
+@cache
+def _parser() -> Lark:
+    return Lark(GRAMMAR, parser="lalr", propagate_positions=True, maybe_placeholders=False)
+
+
+def parse(text: str) -> Node:
+    """Return the node of an expression.
+
+    Raises
+    ------
+    ExpressionError
+        With the offset of the first place that cannot be read.
+
+    Examples
+    --------
+    >>> parse('sum(amount,24h,where=direction=="in") >= 50_000 CNY').text()
+    '(sum(amount, 86400000ms, where=(direction == "in")) >= 50000 CNY)'
+    """
+    try:
+        tree = _parser().parse(text)
+    except UnexpectedInput as error:
+        raise _unreadable(text, error) from None
+    return _node(tree.children[0])
+
+
+def _unreadable(text: str, error: UnexpectedInput) -> ExpressionError:
+    if not text.strip():
+        return ExpressionError(0, "the expression is empty", "write a condition, e.g. amount >= 1000 CNY")
+    ended = isinstance(error, UnexpectedEOF) or (isinstance(error, UnexpectedToken) and error.token.type == "$END")
+    if ended:
+        hint = "close the bracket" if text.count("(") > text.count(")") else "something is missing at the end"
+        return ExpressionError(len(text.rstrip()), "the expression ends too early", hint)
+    at = error.pos_in_stream or 0
+    if isinstance(error, UnexpectedCharacters):
+        return ExpressionError(at, f"unexpected character {text[at]!r}", HINTS.get(text[at], ""))
+    word = str(error.token) if isinstance(error, UnexpectedToken) else text[at : at + 1]
+    hint = 'write "==" to compare' if word == "=" else ""
+    if text[max(0, at - 1) : at + 1] in {"&&", "||"}:
+        hint = HINTS[word]
+    return ExpressionError(at, f"unexpected {word!r}", hint)
+
+
+def _node(tree: Tree[Token] | Token) -> Node:
+    assert isinstance(tree, Tree)
+    return _BUILDERS[str(tree.data)](tree)
+
+
+def _at(tree: Tree[Token]) -> int:
+    return int(tree.meta.start_pos)
+
+
+def _fold(operator: str) -> Any:
+    def build(tree: Tree[Token]) -> Node:
+        nodes = [_node(child) for child in tree.children]
+        left = nodes[0]
+        for right in nodes[1:]:
+            left = Binary(left.at, operator, left, right)
+        return left
+
+    return build
+
+
+def _infix(tree: Tree[Token]) -> Node:
+    left, operator, right = tree.children
+    return Binary(_at(tree), str(operator), _node(left), _node(right))
+
+
+def _member(operator: str) -> Any:
+    return lambda tree: Binary(_at(tree), operator, _node(tree.children[0]), _node(tree.children[1]))
+
+
+def _token(tree: Tree[Token]) -> str:
+    return str(tree.children[0])
+
+
+def _duration(at: int, text: str) -> Literal:
+    digits = text.rstrip("abcdefghijklmnopqrstuvwxyz")
+    unit = text[len(digits) :]
+    if unit == "bd":
+        return Literal(at, "business_days", int(digits))
+    return Literal(at, "duration", int(digits) * MILLISECONDS[unit])
+
+
+def _money(tree: Tree[Token]) -> Node:
+    amount, currency = _token(tree).split()
+    return Literal(_at(tree), "money", Fraction(amount.replace("_", "")), currency)
+
+
+def _string(tree: Tree[Token]) -> Node:
+    body = _token(tree)[1:-1]
+    return Literal(_at(tree), "text", body.replace('\\"', '"').replace("\\'", "'").replace("\\\\", "\\"))
+
+
+def _call(tree: Tree[Token]) -> Node:
+    function = "if"
+    children = list(tree.children)
+    if children and isinstance(children[0], Token):
+        function = str(children.pop(0))
+    plain: list[Node] = []
+    named: list[tuple[str, Node]] = []
+    for child in children:
+        if isinstance(child, Tree) and child.data == "named":
+            name = str(child.children[0]) if len(child.children) == 2 else "for"
+            named.append((name, _node(child.children[-1])))
+        else:
+            plain.append(_node(child))
+    return Call(_at(tree), function, tuple(plain), tuple(named))
+
+
+def _pattern(tree: Tree[Token]) -> Filtered:
+    condition = _node(tree.children[1]) if len(tree.children) > 1 else None
+    return Filtered(_at(tree), _token(tree), condition)
+
+
+def _sequence(tree: Tree[Token]) -> Node:
+    steps: list[Step] = []
+    without: Filtered | None = None
+    for child in tree.children:
+        assert isinstance(child, Tree)
+        if child.data == "pattern":
+            without = _pattern(child)
+            continue
+        pattern = child.children[0]
+        assert isinstance(pattern, Tree)
+        limit = _duration(_at(tree), str(child.children[1])) if len(child.children) > 1 else None
+        if limit is not None and limit.kind != "duration":
+            raise ExpressionError(_at(child), "a sequence counts hours and days, not business days", "write 24h or 3d")
+        if steps and limit is None:
+            raise ExpressionError(_at(child), "this step has no limit of time", "write: -> kind within 24h")
+        if not steps and limit is not None:
+            raise ExpressionError(_at(child), "the first step has nothing before it", "leave its `within` out")
+        steps.append(Step(_pattern(pattern), int(limit.value) if limit else 0))
+    return Sequence(_at(tree), tuple(steps), without)
+
+
+_BUILDERS: dict[str, Any] = {
+    "or_": _fold("or"),
+    "and_": _fold("and"),
+    "not_": lambda tree: Unary(_at(tree), "not", _node(tree.children[0])),
+    "compare": _infix,
+    "in_": _member("in"),
+    "not_in": _member("not in"),
+    "add": _infix,
+    "multiply": _infix,
+    "negative": lambda tree: Unary(_at(tree), "-", _node(tree.children[0])),
+    "number": lambda tree: Literal(_at(tree), "number", Fraction(_token(tree).replace("_", ""))),
+    "money": _money,
+    "duration": lambda tree: _duration(_at(tree), _token(tree)),
+    "events": lambda tree: Literal(_at(tree), "events", int(_token(tree).split()[0])),
+    "string": _string,
+    "boolean": lambda tree: Literal(_at(tree), "bool", _token(tree) == "true"),
+    "name": lambda tree: Name(_at(tree), _token(tree)),
+    "filtered": _pattern,
+    "call": _call,
+    "group": lambda tree: Group(_at(tree), tuple(_node(child) for child in tree.children)),
+    "sequence": _sequence,
+}

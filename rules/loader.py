@@ -1,0 +1,342 @@
+"""From files to rules: the only place of the language that opens them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rules.errors import ExpressionError, Mistake, RuleError, nearest
+from rules.grammar import MILLISECONDS, parse
+from rules.model import (
+    DIMENSIONS,
+    DISCLOSURES,
+    MARKS,
+    SEGMENTS,
+    SEVERITIES,
+    STATUSES,
+    Band,
+    Expression,
+    ListData,
+    Parameter,
+    Rule,
+)
+from rules.nodes import Literal
+
+REQUIRED = ("id", "title", "dimension", "on", "when", "severity", "status", "say", "why", "source", "triage", "owner")
+OPTIONAL = (
+    "subject", "let", "params", "points", "bands", "alert", "cooldown", "verification", "disclosure", "valid",
+)  # fmt: skip
+DEFAULT_COOLDOWN_MS = 86_400_000
+PACKS = Path(str(files("rules") / "packs"))
+"""The packs that ship with the project."""
+
+
+class _Reader:
+    """One YAML file with the place of everything in it; collects mistakes instead of stopping."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.file = str(path)
+        self.lines = text.splitlines()
+        self.mistakes: list[Mistake] = []
+
+    def wrong(self, node: yaml.Node | None, problem: str, hint: str = "") -> None:
+        mark = node.start_mark if node is not None else None
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        self.mistakes.append(Mistake(self.file, line, column, problem, hint))
+
+    def mapping(self, node: yaml.Node | None, what: str) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+        """Return key -> (key node, value node); tells of doubles and of what is no mapping."""
+        if not isinstance(node, yaml.MappingNode):
+            self.wrong(node, f"{what}: expected `key: value` lines", "")
+            return {}
+        found: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        for key, value in node.value:
+            if key.value in found:
+                self.wrong(key, f"{key.value!r} is given twice", "keep one")
+            found[str(key.value)] = (key, value)
+        return found
+
+    def text(self, node: yaml.Node, what: str) -> str:
+        if isinstance(node, yaml.ScalarNode) and node.value.strip():
+            return " ".join(str(node.value).split())
+        self.wrong(node, f"{what}: expected a text")
+        return ""
+
+    def one_of(self, node: yaml.Node, what: str, choices: Sequence[str]) -> str:
+        value = self.text(node, what)
+        if value and value not in choices:
+            hint = nearest(value, choices) or f"write one of {', '.join(choices)}"
+            self.wrong(node, f"{what}: unknown {value!r}", hint)
+        return value
+
+    def texts(self, node: yaml.Node, what: str) -> tuple[str, ...]:
+        items = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        return tuple(self.text(item, what) for item in items)
+
+    def number(self, node: yaml.Node, what: str) -> float:
+        try:
+            return float(node.value)
+        except (TypeError, ValueError):
+            self.wrong(node, f"{what}: expected a number, was {getattr(node, 'value', '')!r}")
+            return 0.0
+
+    def duration_ms(self, node: yaml.Node, what: str) -> int:
+        text = str(getattr(node, "value", ""))
+        digits = text.rstrip("abcdefghijklmnopqrstuvwxyz")
+        unit = text[len(digits) :]
+        if not digits.isdecimal() or unit not in MILLISECONDS:
+            self.wrong(node, f"{what}: expected a duration, was {text!r}", "write 30m, 24h or 7d")
+            return 0
+        return int(digits) * MILLISECONDS[unit]
+
+    def expression(self, node: yaml.Node, what: str) -> Expression | None:
+        if not isinstance(node, yaml.ScalarNode):
+            self.wrong(node, f"{what}: expected an expression")
+            return None
+        text, places = node.value, self.places(node)
+        try:
+            return Expression(text, parse(text), self.file, places)
+        except ExpressionError as error:
+            line, column = places[min(error.at, len(places) - 1)]
+            self.mistakes.append(Mistake(self.file, line, column, error.problem, error.hint))
+            return None
+
+    def places(self, node: yaml.ScalarNode) -> tuple[tuple[int, int], ...]:
+        """Return line and column of every character of a scalar's value, and of its end."""
+        start, end = node.start_mark, node.end_mark
+        line, column = start.line, start.column
+        if node.style in ("|", ">"):
+            line, column = line + 1, 0
+        elif node.style in ("'", '"'):
+            column += 1
+        found: list[tuple[int, int]] = []
+        for character in node.value:
+            while line <= end.line and line < len(self.lines):
+                row = self.lines[line]
+                if character.isspace():
+                    break
+                while column < len(row) and row[column] != character and (row[column].isspace() or row[column] == "\\"):
+                    column += 1
+                if column < len(row):
+                    break
+                line, column = line + 1, 0
+            found.append((line + 1, column + 1))
+            column += 1
+            if character.isspace() and line < len(self.lines) and column > len(self.lines[line]):
+                line, column = line + 1, 0
+        return (*found, (line + 1, column + 1))
+
+
+def read_rule(path: Path, text: str, pack: str) -> Rule:
+    """Return the rule a file's text says.
+
+    Raises
+    ------
+    RuleError
+        With every mistake of the file: YAML, unknown or missing keys, values, expressions.
+    """
+    reader = _Reader(path, text)
+    try:
+        root = yaml.compose(text, Loader=yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise RuleError([Mistake(str(path), *place, f"not YAML: {error.problem}", "check indentation and quotes")]) from None
+    rule = _rule(reader, reader.mapping(root, "the file"), root, pack)
+    if reader.mistakes or rule is None:
+        raise RuleError(reader.mistakes)
+    return rule
+
+
+def _rule(reader: _Reader, keys: dict[str, tuple[yaml.Node, yaml.Node]], root: Any, pack: str) -> Rule | None:
+    known = (*REQUIRED, *OPTIONAL)
+    for name, (key, _) in keys.items():
+        if name not in known:
+            reader.wrong(key, f"unknown key {name!r}", nearest(name, known) or f"known keys: {', '.join(known)}")
+    for name in REQUIRED:
+        if name not in keys and not (name == "severity" and "bands" in keys):
+            reader.wrong(root, f"{name!r} is missing", f"add `{name}: ...`")
+
+    def read(name: str, how: Callable[..., Any], *more: Any, default: Any = None) -> Any:
+        return how(keys[name][1], name, *more) if name in keys else default
+
+    when = read("when", reader.expression)
+    params = _params(reader, keys)
+    let = _let(reader, keys)
+    bands = _bands(reader, keys)
+    valid = _valid(reader, keys)
+    alert_text = read("alert", reader.one_of, ("true", "false"), default="true")
+    say = read("say", reader.text, default="")
+    say_node = keys["say"][1] if "say" in keys else None
+    identity = read("id", reader.text, default="")
+    if identity and Path(reader.file).stem.lower() not in {identity.lower(), "<text>"}:
+        reader.wrong(keys["id"][1], f"id {identity!r} does not match the file's name", f"name the file {identity}.yaml")
+    title = read("title", reader.text, default="")
+    fields: dict[str, Any] = {
+        "dimension": read("dimension", reader.one_of, DIMENSIONS),
+        "subject": read("subject", reader.text, default="customer"),
+        "on": read("on", reader.texts, default=()),
+        "status": read("status", reader.one_of, STATUSES),
+        "cooldown_ms": read("cooldown", reader.duration_ms, default=DEFAULT_COOLDOWN_MS),
+        "why": read("why", reader.text, default=""),
+        "source": read("source", reader.text, default=""),
+        "verification": read("verification", reader.one_of, MARKS, default="D"),
+        "triage": read("triage", reader.texts, default=()),
+        "disclosure": read("disclosure", reader.one_of, DISCLOSURES, default="internal"),
+        "owner": read("owner", reader.text, default=""),
+    }
+    if reader.mistakes or when is None or say_node is None or not isinstance(say_node, yaml.ScalarNode):
+        return None
+    # As text throughout: YAML 1.1 would read the key `on` as true.
+    plain = yaml.load("\n".join(reader.lines), Loader=yaml.BaseLoader)  # noqa: S506
+    place = Expression(say_node.value, Literal(0, "text", say_node.value), reader.file, reader.places(say_node))
+    return Rule(
+        id=identity, title=title, when=when, let=let, params=params, bands=bands, alert=alert_text == "true",
+        say=say_node.value.strip(), say_place=place, valid_from_ms=valid[0], valid_to_ms=valid[1], pack=pack,
+        file=reader.file, version=content_hash(plain)[:12], plain=plain, **fields,
+    )  # fmt: skip
+
+
+def content_hash(plain: Mapping[str, Any]) -> str:
+    """Return the hash of what a rule means: all its keys but `status`.
+
+    Examples
+    --------
+    >>> content_hash({"id": "a", "status": "shadow"}) == content_hash({"id": "a", "status": "live"})
+    True
+    """
+    meaning = {key: value for key, value in plain.items() if key != "status"}
+    text = json.dumps(meaning, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _let(reader: _Reader, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]) -> dict[str, Expression]:
+    if "let" not in keys:
+        return {}
+    found = {}
+    for name, (_, node) in reader.mapping(keys["let"][1], "let").items():
+        expression = reader.expression(node, f"let.{name}")
+        if expression is not None:
+            found[name] = expression
+    return found
+
+
+def _params(reader: _Reader, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]) -> dict[str, Parameter]:
+    if "params" not in keys:
+        return {}
+    found = {}
+    for name, (key, node) in reader.mapping(keys["params"][1], "params").items():
+        choices = reader.mapping(node, name) if isinstance(node, yaml.MappingNode) else {"default": (key, node)}
+        values = {choice: reader.expression(value, f"params.{name}") for choice, (_, value) in choices.items()}
+        for choice, (choice_key, _) in choices.items():
+            if choice != "default" and choice not in SEGMENTS:
+                hint = nearest(choice, SEGMENTS) or f"segments: {', '.join(SEGMENTS)}"
+                reader.wrong(choice_key, f"params.{name}: unknown segment {choice!r}", hint)
+        default = values.pop("default", None)
+        if default is None:
+            reader.wrong(key, f"params.{name}: the default is missing or cannot be read", "write `default: 50000 CNY`")
+            continue
+        by_segment = {choice: value.node for choice, value in values.items() if value is not None}
+        found[name] = Parameter(name, default.node, by_segment, default)
+    return found
+
+
+def _bands(reader: _Reader, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]) -> tuple[Band, ...]:
+    if "bands" not in keys:
+        severity = reader.one_of(keys["severity"][1], "severity", SEVERITIES) if "severity" in keys else "info"
+        return (Band(None, _points(reader, keys.get("points")), severity),)
+    for name in ("points", "severity"):
+        if name in keys:
+            reader.wrong(keys[name][0], f"{name!r} beside 'bands'", "each band has its own points and severity")
+    node = keys["bands"][1]
+    bands = []
+    for item in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+        parts = reader.mapping(item, "a band")
+        for name, (key, _) in parts.items():
+            if name not in {"when", "points", "severity"}:
+                reader.wrong(key, f"unknown key {name!r} in a band", nearest(name, ("when", "points", "severity")))
+        when = reader.expression(parts["when"][1], "bands.when") if "when" in parts else None
+        severity = reader.one_of(parts["severity"][1], "severity", SEVERITIES) if "severity" in parts else "info"
+        bands.append(Band(when, _points(reader, parts.get("points")), severity))
+    return tuple(bands)
+
+
+def _points(reader: _Reader, pair: tuple[yaml.Node, yaml.Node] | None) -> float:
+    if pair is None:
+        return 0.0
+    points = reader.number(pair[1], "points")
+    if not 0 <= points <= 100:
+        reader.wrong(pair[1], f"points: expected 0 to 100, was {points:g}")
+    return points
+
+
+def _valid(reader: _Reader, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]) -> tuple[int | None, int | None]:
+    if "valid" not in keys:
+        return None, None
+    found: dict[str, int] = {}
+    for name, (key, node) in reader.mapping(keys["valid"][1], "valid").items():
+        if name not in {"from", "to"}:
+            reader.wrong(key, f"unknown key {name!r} in valid", "write from and to")
+            continue
+        try:
+            day = date.fromisoformat(str(node.value))
+        except ValueError:
+            reader.wrong(node, f"valid.{name}: expected a date, was {node.value!r}", "write 2026-01-31")
+            continue
+        found[name] = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
+    return found.get("from"), found.get("to")
+
+
+def load_packs(folders: Iterable[Path]) -> list[Rule]:
+    """Return all rules of the folders of packs, by id.
+
+    A folder is a pack (its `*.yaml` files) or holds packs. Tests (`*.test.yaml`) and `pack.yaml`
+    are passed over.
+
+    Raises
+    ------
+    RuleError
+        With every mistake of every file, doubled ids included.
+    """
+    rules: dict[str, Rule] = {}
+    mistakes: list[Mistake] = []
+    for folder in folders:
+        paths = sorted(path for path in folder.rglob("*.yaml") if _is_rule(path))
+        if not paths:
+            mistakes.append(Mistake(str(folder), 1, 1, "no rule found", "name a folder that holds rule files (*.yaml)"))
+        for path in paths:
+            try:
+                rule = read_rule(path, path.read_text(encoding="utf-8"), path.parent.name)
+            except RuleError as error:
+                mistakes.extend(error.mistakes)
+                continue
+            if rule.id in rules:
+                other = rules[rule.id].file
+                mistakes.append(Mistake(str(path), 1, 1, f"rule {rule.id!r} is also in {other}", "give one another id"))
+            rules[rule.id] = rule
+    if mistakes:
+        raise RuleError(mistakes)
+    return [rules[name] for name in sorted(rules)]
+
+
+def _is_rule(path: Path) -> bool:
+    return not path.name.endswith(".test.yaml") and path.name != "pack.yaml"
+
+
+def load_lists(folder: Path) -> dict[str, ListData]:
+    """Return the lists of a folder: each `name.yaml` with `version`, `about` and `entries`."""
+    found = {}
+    for path in sorted(folder.glob("*.yaml")) if folder.is_dir() else []:
+        plain = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        if not isinstance(plain, dict) or "entries" not in plain:
+            continue
+        entries = frozenset(str(entry) for entry in plain["entries"])
+        found[path.stem] = ListData(path.stem, str(plain.get("version", "0")), entries, str(plain.get("about", "")))
+    return found

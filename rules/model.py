@@ -1,0 +1,101 @@
+"""What a rule file says, as plain facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rules.nodes import Node
+
+DIMENSIONS = (
+    "credit", "market", "operational", "reputation", "liquidity", "fraud", "compliance", "infosec",
+    "product_service",
+)  # fmt: skip
+"""The nine dimensions of risk a rule may belong to."""
+SEVERITIES = ("info", "low", "medium", "high", "critical")
+STATUSES = ("draft", "shadow", "live", "retired")
+DISCLOSURES = ("internal", "aml_confidential", "fraud_notify")
+SEGMENTS = ("ordinary", "premium", "vip", "private", "sme", "corporate")
+MARKS = ("V1", "V2", "P", "M", "D")
+"""How well a figure is verified: V1 primary text, V2 secondary, P practice, M unverified, D own proposal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """An expression and the place of each of its characters in its file."""
+
+    text: str
+    node: Node
+    file: str
+    places: tuple[tuple[int, int], ...] = field(compare=False)
+    """Line and column of every character of `text`, and of its end."""
+
+    def place(self, at: int) -> tuple[int, int]:
+        """Return line and column of an offset."""
+        return self.places[min(at, len(self.places) - 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A threshold with a default and values for segments."""
+
+    name: str
+    default: Node
+    by_segment: Mapping[str, Node]
+    place: Expression
+    """The default's expression, for messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Points and severity for one range of outcomes; the first band that holds counts."""
+
+    when: Expression | None
+    points: float
+    severity: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule as its file says it; nothing compiled yet."""
+
+    id: str
+    title: str
+    dimension: str
+    subject: str
+    on: tuple[str, ...]
+    """Event kinds that make the rule look."""
+    let: Mapping[str, Expression]
+    when: Expression
+    params: Mapping[str, Parameter]
+    bands: tuple[Band, ...]
+    """At least one; a plain rule has one band without a condition."""
+    status: str
+    alert: bool
+    cooldown_ms: int
+    say: str
+    say_place: Expression
+    why: str
+    source: str
+    verification: str
+    triage: tuple[str, ...]
+    disclosure: str
+    owner: str
+    valid_from_ms: int | None
+    valid_to_ms: int | None
+    pack: str
+    file: str
+    version: str
+    """First 12 hex digits of the content hash: every key of the file but `status`, canonically written."""
+    plain: Mapping[str, object] = field(compare=False)
+    """The file as plain data, for the archive."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListData:
+    """A named list of texts, e.g. countries or account numbers."""
+
+    name: str
+    version: str
+    entries: frozenset[str]
+    about: str = ""
