@@ -14,15 +14,21 @@ _SATURDAY: Final = 5
 WITHIN_MS: Final[Mapping[str, int]] = MappingProxyType(
     {"critical": 15 * _MINUTE_MS, "high": 4 * 60 * _MINUTE_MS}
 )
-"""Time to the first triage by severity, around the clock."""
+"""Default time to the first decision by severity, around the clock."""
 
 WITHIN_DAYS: Final[Mapping[str, int]] = MappingProxyType({"medium": 1, "low": 3, "info": 5})
-"""Business days to the first triage by severity."""
+"""Default business days to the first decision by severity."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """The institution's working days: Monday to Friday in its zone, without its holidays.
+    """The institution's working days (Monday to Friday in its zone, without its holidays) and waits.
+
+    Parameters
+    ----------
+    within_ms, within_days
+        How long an alert may wait, by severity: milliseconds around the clock, or business days.
+        Every severity is in one of the two.
 
     Examples
     --------
@@ -34,16 +40,18 @@ class Calendar:
 
     zone: tzinfo = UTC
     holidays: frozenset[date] = field(default_factory=frozenset)
+    within_ms: Mapping[str, int] = field(default_factory=lambda: WITHIN_MS)
+    within_days: Mapping[str, int] = field(default_factory=lambda: WITHIN_DAYS)
 
     def due_ms(self, opened_ms: int, severity: str) -> int:
-        """Return when an alert opened at `opened_ms` is to be triaged, epoch milliseconds.
+        """Return when an alert opened at `opened_ms` is to be decided, epoch milliseconds.
 
-        Critical 15 minutes, high 4 hours, medium 1, low 3 and info 5 business days later; a
-        business day ends at the local time of day at which the alert was opened.
+        By default critical 15 minutes, high 4 hours, medium 1, low 3 and info 5 business days
+        later; a business day ends at the local time of day at which the alert was opened.
         """
-        if severity in WITHIN_MS:
-            return opened_ms + WITHIN_MS[severity]
-        return self._add_days(opened_ms, WITHIN_DAYS[severity])
+        if severity in self.within_ms:
+            return opened_ms + self.within_ms[severity]
+        return self._add_days(opened_ms, self.within_days[severity])
 
     def _add_days(self, opened_ms: int, days: int) -> int:
         due = datetime.fromtimestamp(opened_ms // 1000, self.zone)
