@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from monitor.core.assessment import Hit, RatingChange
 from monitor.core.decline import Decline, settled_ms
+from monitor.core.inherent import Form
 from monitor.core.periods import DAY_MS, months_after_ms
 from monitor.core.rating_config import Floor, RatingConfig
-from monitor.core.rating_state import InherentItem, Rating, RatingState
-from monitor.core.scoring import Composite, Contribution, attribute, composite, decay
+from monitor.core.rating_state import Rating, RatingState
+from monitor.core.scoring import Composite, Contribution, Evidence, attribute, decay
 
 __all__ = ["FALSE_POSITIVE", "TRUE_POSITIVE", "Rater", "Rating", "RatingState"]
 
 FALSE_POSITIVE = "false_positive"
 TRUE_POSITIVE = "true_positive"
+FIXED_ORDER = attrgetter("time_ms", "rule", "dimension", "cooldown_ms", "points", "version", "event_id")
 
 
 class Rater:
@@ -38,6 +41,7 @@ class Rater:
 
     def __init__(self, config: RatingConfig) -> None:
         self.config = config
+        self._form = Form(config)
         self._names = {grade.code: grade.name for grade in config.grades}
         self._ranks = {grade.code: rank for rank, grade in enumerate(config.grades)}
         self._bounds = [round(grade.at_least * 100) for grade in config.grades]
@@ -66,17 +70,14 @@ class Rater:
         The first call gives the first rating. The order of `hits` does not matter. The same hits a
         second time refresh their contributions; the caller keeps duplicates away.
         """
-        items, demanded = self._answers(profile), self._demanded(profile)
-        if not (hits or model_scores or rs.grade is None) and (items, demanded, segment) == (
-            rs.items,
-            rs.profile_floors,
-            rs.segment,
-        ):
+        items, demanded = self._form.answers(profile), self._demanded(profile)
+        is_same = (items, demanded, segment) == (rs.items, rs.profile_floors, rs.segment)
+        if is_same and not (hits or model_scores or rs.grade is None):
             return None
         before = self._shown(rs, now_ms)
         rs.items, rs.profile_floors, rs.segment = items, demanded, segment
         self._forget(rs, now_ms)
-        for hit in sorted(hits, key=_fixed_order):
+        for hit in sorted(hits, key=FIXED_ORDER):
             if hit.status == "live":
                 self._add(rs, hit)
         for dimension, score in (model_scores or {}).items():
@@ -185,7 +186,7 @@ class Rater:
         shown = self._shown(rs, now_ms)
         if rs.grade is None or shown is None:
             raise ValueError("rating: not rated yet, expected a first rating before it is shown")
-        total, inherent = self._composite(rs, now_ms), self._inherent(rs)
+        total = self._evidence(rs).composite(now_ms)
         return Rating(
             time_ms=now_ms,
             grade=shown,
@@ -195,10 +196,10 @@ class Rater:
             segment=rs.segment,
             mode=self.config.mode,
             config_version=self.config.version,
-            inherent=inherent[0],
-            inherent_rescaled=inherent[1],
+            inherent=self._form.score(rs.items),
+            inherent_rescaled=self._form.rescaled(rs.items),
             inherent_weight=self.config.segment(rs.segment).weights["inherent"],
-            items=self._items(rs),
+            items=self._form.lines(rs.items),
             composite=total,
             parts=self._parts(rs, total),
             floors=tuple(sorted({*rs.profile_floors, *self._standing(rs, now_ms)})),
@@ -238,23 +239,11 @@ class Rater:
 
     def _forget(self, rs: RatingState, now_ms: int) -> None:
         """Drop contributions that count nothing any more, and repeats beyond the last weight."""
-        counted = {
-            id(share.contribution)
-            for dimension in self._composite(rs, now_ms).dimensions
-            for share in dimension.shares
-        }
-        if len(counted) < len(rs.contributions):
+        if rs.contributions:
+            counted = {id(c) for c in self._evidence(rs).counting(now_ms)}
             rs.contributions = [c for c in rs.contributions if id(c) in counted]
 
     # Inside: scores.
-
-    def _answers(self, profile: Mapping[str, Any]) -> dict[str, float]:
-        answers = {}
-        for item in self.config.items:
-            value = profile.get(item.field)
-            if value is not None:
-                answers[item.name] = item.scores.get(value, item.otherwise)
-        return answers
 
     def _demanded(self, profile: Mapping[str, Any]) -> list[str]:
         return [
@@ -263,35 +252,18 @@ class Rater:
             if any(profile.get(field) in values for field, values in floor.profile.items())
         ]
 
-    def _items(self, rs: RatingState) -> tuple[InherentItem, ...]:
-        return tuple(
-            InherentItem(
-                name=item.name,
-                factor=item.factor,
-                score=rs.items.get(item.name, item.missing),
-                weight=item.weight,
-                is_given=item.name in rs.items,
-            )
-            for item in self.config.items
-        )
-
-    def _inherent(self, rs: RatingState) -> tuple[float, float]:
-        scale = self.config.scale
-        score = sum(rs.items.get(item.name, item.missing) * item.weight for item in self.config.items) / scale
-        least = 100 / scale
-        return score, (score - least) / (100 - least) * 100
-
     def _standing(self, rs: RatingState, now_ms: int) -> list[str]:
         return [name for name, until_ms in rs.floors.items() if until_ms is None or now_ms < until_ms]
 
-    def _composite(self, rs: RatingState, time_ms: int) -> Composite:
-        floors = {**rs.floors, **dict.fromkeys(rs.profile_floors)}
-        inherent = self._inherent(rs)[1]
-        return composite(self.config, rs.segment, inherent, rs.contributions, rs.models, floors, time_ms)
+    def _evidence(self, rs: RatingState) -> Evidence:
+        floors = {**rs.floors, **dict.fromkeys(rs.profile_floors)} if rs.profile_floors else rs.floors
+        return Evidence(
+            self.config, rs.segment, self._form.rescaled(rs.items), rs.contributions, rs.models, floors
+        )
 
     def _parts(self, rs: RatingState, total: Composite) -> tuple[dict[str, Any], ...]:
         weight = self.config.segment(rs.segment).weights["inherent"]
-        return attribute(self.config, total, weight * self._inherent(rs)[1])
+        return attribute(self.config, total, weight * self._form.rescaled(rs.items))
 
     # Inside: grades.
 
@@ -312,7 +284,7 @@ class Rater:
     def _rate(
         self, rs: RatingState, now_ms: int, before: int | None, customer_id: str, cause: str
     ) -> RatingChange | None:
-        total = self._composite(rs, now_ms)
+        total = self._evidence(rs).composite(now_ms)
         rs.hundredths = total.hundredths
         rank = self._rank(total.hundredths)
         if rs.grade is None:
@@ -354,7 +326,7 @@ class Rater:
         before = self._shown(rs, due - 1)
         if rs.override is not None and rs.override[1] <= due:
             rs.override = None
-        total = self._composite(rs, due)
+        total = self._evidence(rs).composite(due)
         if rs.upgrade_due_ms is not None and rs.upgrade_due_ms <= due:
             rs.upgrade_due_ms = None
             rank = self._rank(total.hundredths)
@@ -399,7 +371,7 @@ class Rater:
         rank = self._ranks[rs.grade or 0]
         old = rs.below_ms or [None] * (len(self._bounds) - 1)
         rs.below_ms = [None] * len(old)
-        decline = Decline(lambda time_ms: self._composite(rs, time_ms).hundredths, now_ms, hundredths)
+        decline = Decline(self._evidence(rs).hundredths, now_ms, hundredths)
         for k in range(rank, len(old)):
             limit, since_ms = self._bounds[k] - self._margin, old[k]
             if hundredths <= limit and since_ms is not None and since_ms <= now_ms:
@@ -412,18 +384,6 @@ class Rater:
         if rs.is_first:
             months = min(months, self.config.first_review_months)
         return months_after_ms(max(rs.graded_ms, rs.reviewed_ms or rs.graded_ms), months)
-
-
-def _fixed_order(hit: Hit) -> tuple[int, str, str, int, float, str, str]:
-    return (
-        hit.time_ms,
-        hit.rule,
-        hit.dimension,
-        hit.cooldown_ms,
-        hit.points,
-        hit.version,
-        hit.event_id,
-    )
 
 
 def _refresh(contribution: Contribution, hit: Hit) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
+from monitor.core.inherent import InherentItem
 from monitor.core.scoring import Composite, Contribution
 
 
@@ -84,18 +85,6 @@ _COPIED = (
 
 def _copy(value: Any) -> Any:
     return value.copy() if isinstance(value, list | dict) else value
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InherentItem:
-    """One line of the form behind the inherent score."""
-
-    name: str
-    factor: str
-    score: float
-    weight: float
-    is_given: bool
-    """False where the profile does not say and the stated default stands in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

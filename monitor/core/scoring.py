@@ -121,43 +121,14 @@ COMBINE: dict[str, tuple[Callable[[Sequence[float]], float], Callable[[float], f
 """For each mode: how points of a dimension combine, and the measure in which they add up."""
 
 
-def shares(
-    config: RatingConfig, contributions: Sequence[Contribution], multiplier: float, time_ms: int
-) -> tuple[Share, ...]:
-    """Return how the contributions of one dimension count at `time_ms`, in a fixed order.
-
-    `contributions` are sorted by rule. What has decayed below `drop_below` is left out.
-    """
-    counted: list[tuple[Contribution, float, float, float]] = []
-    for rule in dict.fromkeys(c.rule for c in contributions):
-        own = [(_decayed(config, c, multiplier, time_ms), c) for c in contributions if c.rule == rule]
-        own.sort(key=lambda pair: (-pair[0], -pair[1].time_ms, -pair[1].started_ms))
-        for (decayed, contribution), weight in zip(own, config.repeat_weights, strict=False):
-            if decayed >= config.drop_below:
-                counted.append((contribution, decayed, weight, min(decayed * weight, config.cap)))
-    measure = COMBINE[config.mode][1]
-    whole = sum(measure(effective) for *_, effective in counted) or 1.0
-    return tuple(
-        Share(contribution=c, decayed=d, weight=w, effective=e, ratio=measure(e) / whole)
-        for c, d, w, e in counted
-    )
+_Counted = tuple[Contribution, float, float, float]
+# Contribution, decayed points, weight among repeats, effective points.
+_Level = tuple[str, float, str, float, float, list[_Counted]]
+# Dimension, score, winning term, behaviour, model, what counted.
 
 
-def _decayed(config: RatingConfig, c: Contribution, multiplier: float, time_ms: int) -> float:
-    points = c.points * multiplier * decay(time_ms - c.time_ms, config.half_life_ms[c.dimension])
-    return points * config.true_positive_factor if c.is_confirmed else points
-
-
-def composite(
-    config: RatingConfig,
-    segment: str | None,
-    inherent: float,
-    contributions: Sequence[Contribution],
-    models: Mapping[str, tuple[float, int]],
-    floors: Mapping[str, int | None],
-    time_ms: int,
-) -> Composite:
-    """Return the score at `time_ms`: the larger of the weighted sum, the peak share, and a floor.
+class Evidence:
+    """All that a score follows from but the time: laid out once, then looked at for any moment.
 
     Parameters
     ----------
@@ -170,54 +141,135 @@ def composite(
     floors
         Floors in force by name, with the time they end (None: until lifted).
     """
-    own = config.segment(segment)
-    standing = [
-        config.floors[name] for name, until_ms in floors.items() if until_ms is None or time_ms < until_ms
-    ]
-    dimensions = []
-    for name in DIMENSIONS:
-        mine = [c for c in contributions if c.dimension == name]
-        bottom = max(((f.score, f.name) for f in standing if f.dimension == name), default=(0.0, ""))
-        if mine or name in models or bottom[1]:
-            counted = shares(config, mine, own.multiplier, time_ms)
-            dimension = _dimension(
-                config, name, counted, models.get(name), bottom, own.weights[name], time_ms
-            )
-            if dimension.score > 0:
-                dimensions.append(dimension)
-    weighted = own.weights["inherent"] * inherent + sum(d.weight * d.score for d in dimensions)
-    top = max(dimensions, key=lambda d: d.score, default=None)
-    peak = config.peak_share * top.score if top else 0.0
-    terms = [(weighted, "weighted"), (peak, "peak")]
-    terms += [(f.score, f.name) for f in standing if f.dimension is None]
-    score, term = max(terms, key=lambda pair: pair[0])
-    return Composite(
-        hundredths=floor(score * 100 + 0.5),
-        term=term,
-        weighted=weighted,
-        peak=peak,
-        peak_dimension=top.name if top else None,
-        dimensions=tuple(dimensions),
-    )
 
+    __slots__ = ("_base", "_combine", "_config", "_floors", "_models", "_multiplier", "_rules", "_weights")
 
-def _dimension(
-    config: RatingConfig,
-    name: str,
-    counted: tuple[Share, ...],
-    model: tuple[float, int] | None,
-    bottom: tuple[float, str],
-    weight: float,
-    time_ms: int,
-) -> DimensionScore:
-    behaviour = COMBINE[config.mode][0]([share.effective for share in counted])
-    fresh = model[0] * decay(time_ms - model[1], config.half_life_ms[name]) if model else 0.0
-    fresh = fresh if fresh >= config.drop_below else 0.0
-    terms = [(behaviour, "rules"), (config.model_share * fresh, "model"), bottom]
-    score, term = max(terms, key=lambda pair: pair[0])
-    return DimensionScore(
-        name=name, score=score, term=term, behaviour=behaviour, model=fresh, weight=weight, shares=counted
-    )
+    def __init__(
+        self,
+        config: RatingConfig,
+        segment: str | None,
+        inherent: float,
+        contributions: Sequence[Contribution],
+        models: Mapping[str, tuple[float, int]],
+        floors: Mapping[str, int | None],
+    ) -> None:
+        own = config.segment(segment)
+        self._config = config
+        self._weights, self._multiplier = own.weights, own.multiplier
+        self._base = own.weights["inherent"] * inherent
+        self._combine = COMBINE[config.mode][0]
+        self._models = models
+        self._floors = [(config.floors[name], until_ms) for name, until_ms in floors.items()]
+        self._rules: dict[str, dict[str, list[Contribution]]] = {}
+        for c in contributions:
+            self._rules.setdefault(c.dimension, {}).setdefault(c.rule, []).append(c)
+
+    def hundredths(self, time_ms: int) -> int:
+        """Return the score at `time_ms` in hundredths: `composite(time_ms).hundredths`, but quickly."""
+        return self._total(self._levels(time_ms), time_ms)[0]
+
+    def composite(self, time_ms: int) -> Composite:
+        """Return the score at `time_ms`: the larger of the weighted sum, the peak share, and a floor."""
+        levels = self._levels(time_ms)
+        hundredths, term, weighted, peak, top = self._total(levels, time_ms)
+        return Composite(
+            hundredths=hundredths,
+            term=term,
+            weighted=weighted,
+            peak=peak,
+            peak_dimension=top,
+            dimensions=tuple(self._dimension(level) for level in levels),
+        )
+
+    def counting(self, time_ms: int) -> list[Contribution]:
+        """Return the contributions that still count at `time_ms`."""
+        return [
+            c
+            for rules in self._rules.values()
+            for own in rules.values()
+            for c, *_ in self._count(own, time_ms)
+        ]
+
+    def _levels(self, time_ms: int) -> list[_Level]:
+        bottoms = self._bottoms(time_ms)
+        levels = []
+        for name in DIMENSIONS:
+            if name in self._rules or name in self._models or name in bottoms:
+                level = self._level(name, bottoms.get(name, (0.0, "")), time_ms)
+                if level[1] > 0:
+                    levels.append(level)
+        return levels
+
+    def _level(self, name: str, bottom: tuple[float, str], time_ms: int) -> _Level:
+        counted: list[_Counted] = []
+        for own in self._rules.get(name, {}).values():
+            counted += self._count(own, time_ms)
+        behaviour = self._combine([effective for *_, effective in counted])
+        model, fresh = self._models.get(name), 0.0
+        if model is not None:
+            fresh = model[0] * decay(time_ms - model[1], self._config.half_life_ms[name])
+            fresh = fresh if fresh >= self._config.drop_below else 0.0
+        score, term = behaviour, "rules"
+        if self._config.model_share * fresh > score:
+            score, term = self._config.model_share * fresh, "model"
+        if bottom[0] > score:
+            score, term = bottom
+        return name, score, term, behaviour, fresh, counted
+
+    def _count(self, own: list[Contribution], time_ms: int) -> list[_Counted]:
+        """Return what the contributions of one rule count, strongest first."""
+        config = self._config
+        ranked = [(self._decayed(c, time_ms), c) for c in own]
+        if len(ranked) > 1:
+            ranked.sort(key=lambda pair: (-pair[0], -pair[1].time_ms, -pair[1].started_ms))
+        return [
+            (c, decayed, weight, min(decayed * weight, config.cap))
+            for (decayed, c), weight in zip(ranked, config.repeat_weights, strict=False)
+            if decayed >= config.drop_below
+        ]
+
+    def _decayed(self, c: Contribution, time_ms: int) -> float:
+        points = (
+            c.points * self._multiplier * decay(time_ms - c.time_ms, self._config.half_life_ms[c.dimension])
+        )
+        return points * self._config.true_positive_factor if c.is_confirmed else points
+
+    def _bottoms(self, time_ms: int) -> dict[str | None, tuple[float, str]]:
+        bottoms: dict[str | None, tuple[float, str]] = {}
+        for own, until_ms in self._floors:
+            if until_ms is None or time_ms < until_ms:
+                bottoms[own.dimension] = max(bottoms.get(own.dimension, (0.0, "")), (own.score, own.name))
+        return bottoms
+
+    def _total(self, levels: list[_Level], time_ms: int) -> tuple[int, str, float, float, str | None]:
+        weighted, highest, top = self._base, 0.0, None
+        for name, level, *_ in levels:
+            weighted += self._weights[name] * level
+            if level > highest:
+                highest, top = level, name
+        peak = self._config.peak_share * highest
+        score, term = (weighted, "weighted") if weighted >= peak else (peak, "peak")
+        bottom = self._bottoms(time_ms).get(None) if self._floors else None
+        if bottom is not None and bottom[0] > score:
+            score, term = bottom
+        return floor(score * 100 + 0.5), term, weighted, peak, top
+
+    def _dimension(self, level: _Level) -> DimensionScore:
+        name, score, term, behaviour, model, counted = level
+        measure = COMBINE[self._config.mode][1]
+        whole = sum(measure(effective) for *_, effective in counted) or 1.0
+        return DimensionScore(
+            name=name,
+            score=score,
+            term=term,
+            behaviour=behaviour,
+            model=model,
+            weight=self._weights[name],
+            shares=tuple(
+                Share(contribution=c, decayed=d, weight=w, effective=e, ratio=measure(e) / whole)
+                for c, d, w, e in counted
+            ),
+        )
 
 
 def attribute(config: RatingConfig, total: Composite, inherent_points: float) -> tuple[dict[str, Any], ...]:

@@ -1,0 +1,160 @@
+"""Ratings in words: full arithmetic for officers and auditors, plain text for the customer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from monitor.core.rating import Rating
+from monitor.core.scoring import DimensionScore
+
+AUDIENCES = ("officer", "auditor", "customer")
+
+
+def explain_rating(rating: Rating, audience: str) -> str:
+    """Return the explanation of a rating, one statement a line.
+
+    Parameters
+    ----------
+    audience
+        `officer`: the parts, which add up to the score, and what happens next. `auditor`: every
+        figure and version besides. `customer`: no points, rules or thresholds, which would help
+        evasion and may be confidential.
+
+    Raises
+    ------
+    ValueError
+        For any other audience.
+
+    Examples
+    --------
+    A pass-through pattern two days ago, a large payment from a new device today:
+
+    >>> from pathlib import Path
+    >>> from yaml import safe_load
+    >>> from monitor.core.rating import Rater, RatingState
+    >>> from monitor.core.rating_config import DAY_MS, RatingConfig
+    >>> from monitor.core.scoring import Contribution
+    >>> today_ms = 20_000 * DAY_MS
+    >>> old_ms = today_ms - 2 * DAY_MS
+    >>> state = RatingState(
+    ...     contributions=[
+    ...         Contribution("A-121", "5e1f", "compliance", 25, old_ms, old_ms, "e-1"),
+    ...         Contribution("F-308", "90bc", "fraud", 20, today_ms, today_ms, "e-2"),
+    ...     ],
+    ...     items={"public_function": 3},       # makes the inherent score 44
+    ...     grade=13,
+    ...     graded_ms=old_ms,
+    ... )
+    >>> rater = Rater(RatingConfig.from_plain(safe_load(Path("config/rating.yaml").read_text())))
+    >>> rating = rater.rating(state, today_ms)
+    >>> print(explain_rating(rating, "officer"))
+    rating 13 (medium-low), score 20.93 of 100, first rating
+      20.93  compliance: A-121
+    = 20.93  0.85 x compliance 24.62, more than the weighted sum 16.63
+    next review due 2027-10-02
+    >>> for line in explain_rating(rating, "auditor").splitlines()[11:]:
+    ...     print(line)
+    fraud 20.00 from rules, weight 0.16: behaviour 20.00, model 0.00
+      F-308 90bc e-2 2024-10-04: 20 points, decayed 20.00, x 1, share 100.0%
+    compliance 24.62 from rules, weight 0.18: behaviour 24.62, model 0.00
+      A-121 5e1f e-1 2024-10-02: 25 points, decayed 24.62, x 1, share 100.0%
+    weighted sum 16.63, peak 20.93
+    """
+    if audience not in AUDIENCES:
+        raise ValueError(f"audience: expected {' or '.join(AUDIENCES)}, was {audience!r}")
+    return "\n".join(_AUDIENCES[audience](rating))
+
+
+def _officer(rating: Rating) -> list[str]:
+    lines = [_headline(rating)]
+    lines += [
+        f"{part['points']:7.2f}  {_part(part['dimension'], part['name'], part['kind'])}"
+        for part in rating.parts
+    ]
+    lines.append(f"= {rating.score:5.2f}  {_term(rating)}")
+    lines += [f"floor in force: {floor}" for floor in rating.floors]
+    lines += _next(rating)
+    return lines
+
+
+def _auditor(rating: Rating) -> list[str]:
+    inherent = f"inherent score {rating.inherent:.2f}, rescaled {rating.inherent_rescaled:.2f}"
+    lines = [
+        *_officer(rating),
+        f"parameters {rating.config_version}, mode {rating.mode}, segment {rating.segment or '-'}",
+        f"{inherent}, weight {rating.inherent_weight:g}",
+    ]
+    for item in rating.items:
+        given = "" if item.is_given else " (not given: default)"
+        lines.append(f"  {item.factor}, {item.name}: {item.score:g} x {item.weight:g}{given}")
+    for dimension in rating.composite.dimensions:
+        lines += _dimension(dimension)
+    lines.append(f"weighted sum {rating.composite.weighted:.2f}, peak {rating.composite.peak:.2f}")
+    return lines
+
+
+def _customer(rating: Rating) -> list[str]:
+    return [
+        f"We last assessed our business relationship on {_date(rating.time_ms)}.",
+        "The assessment follows from the information we hold about you and from the use of your accounts.",
+        "A person decides before any measure is taken. You can ask us to explain it and object to it.",
+    ]
+
+
+_AUDIENCES: dict[str, Callable[[Rating], list[str]]] = {
+    "officer": _officer,
+    "auditor": _auditor,
+    "customer": _customer,
+}
+
+
+def _headline(rating: Rating) -> str:
+    first = ", first rating" if rating.is_first else ""
+    line = f"rating {rating.grade} ({rating.grade_name}), score {rating.score:.2f} of 100{first}"
+    if rating.override is None:
+        return line
+    _, until_ms, reason = rating.override
+    return f"{line}; set by a person until {_date(until_ms)}: {reason}; automatic: {rating.automatic_grade}"
+
+
+def _part(dimension: str | None, name: str, kind: str) -> str:
+    if kind == "inherent":
+        return "inherent: profile of the customer"
+    what = f"floor {name}" if kind == "floor" else name
+    return f"{dimension}: {what}" if dimension else what
+
+
+def _term(rating: Rating) -> str:
+    total = rating.composite
+    if total.term == "weighted":
+        return f"weighted sum, at least the peak {total.peak:.2f}"
+    if total.term == "peak":
+        top = next(d for d in total.dimensions if d.name == total.peak_dimension)
+        share = total.peak / top.score
+        return f"{share:g} x {top.name} {top.score:.2f}, more than the weighted sum {total.weighted:.2f}"
+    return f"floor {total.term}"
+
+
+def _dimension(dimension: DimensionScore) -> list[str]:
+    head = f"{dimension.name} {dimension.score:.2f} from {dimension.term}, weight {dimension.weight:g}"
+    lines = [f"{head}: behaviour {dimension.behaviour:.2f}, model {dimension.model:.2f}"]
+    for share in dimension.shares:
+        hit = share.contribution
+        confirmed = ", confirmed" if hit.is_confirmed else ""
+        lines.append(
+            f"  {hit.rule} {hit.version} {hit.event_id} {_date(hit.time_ms)}: {hit.points:g} points, "
+            f"decayed {share.decayed:.2f}, x {share.weight:g}, share {share.ratio:.1%}{confirmed}"
+        )
+    return lines
+
+
+def _next(rating: Rating) -> list[str]:
+    lines = [f"next review due {_date(rating.review_ms)}"]
+    if rating.downgrade_ms is not None:
+        lines.append(f"falls by time alone on {_date(rating.downgrade_ms)}")
+    return lines
+
+
+def _date(time_ms: int) -> str:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)).date().isoformat()
