@@ -122,6 +122,16 @@ class Customer:
         return (self.income_cents * 3 // (1000 * YUAN) + 1) * 1000 * YUAN
 
     @property
+    def has_extra_account(self) -> bool:
+        """Holds one more account for a while and then closes it."""
+        return self.index % 41 == 5
+
+    @property
+    def extra_id(self) -> str:
+        """The account that is closed after a while, where there is one."""
+        return f"A{self.index:06d}-3"
+
+    @property
     def savings_id(self) -> str:
         """The account that takes what the current account does not need."""
         return f"A{self.index:06d}-2"
@@ -199,7 +209,7 @@ def _routine(rng: Random, index: int, income_cents: int, around: Surroundings, *
         rent_day=rng.randint(1, 28),
         rent_cents=rent if rng.random() < 0.45 else 0,
         sweep_day=rng.randint(1, 28),
-        target_cents=30_000 + (20_000 if is_quiet else int(income_cents * 0.8 * exp(0.5 * rng.gauss(0, 1)))),
+        target_cents=50_000 if is_quiet else 200_000 + int(income_cents * 2 * exp(0.4 * rng.gauss(0, 1))),
         employer=rng.randrange(around.firms),
         landlord=rng.randrange(around.people),
         friends=tuple(rng.randrange(around.people) for _ in range(FRIENDS)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor.simulate.customers import SHOPPING, Customer
-from monitor.simulate.page import Page, money
+from monitor.simulate.page import YUAN_PER, Page, money
 from monitor.simulate.randomness import cents_around, choose, count, shares
 from monitor.simulate.segments import YUAN
 
@@ -21,6 +21,12 @@ _SPARSE = 0.12
 """What a hardly used account does, as a part of what others do."""
 _PAYMENT_SHARE = 0.42
 """Log-ins that end in a payment."""
+_MISTYPED = 0.015
+"""Log-ins that fail once before."""
+_DARING = 0.15
+"""Purchases tried although the account does not hold the money."""
+_EXCHANGES = 0.02
+"""Visits to the bank for cash that are for foreign notes."""
 _REVERSALS = 0.004
 _ABROAD = 0.0012
 """Chance of a day's purchase made abroad."""
@@ -85,7 +91,10 @@ def _purchase(page: Page, customer: Customer) -> None:
         page.card(second, shop, cents_around(rng, shop.median_cents, shop.sigma), credit=credit)
         return
     shop = merchants[customer.routine.shops[choose(rng, SHOPPING)]]
-    event = page.card(second, shop, cents_around(rng, shop.median_cents, shop.sigma), credit=credit)
+    cents = cents_around(rng, shop.median_cents, shop.sigma)
+    if not credit and cents > page.balance and rng.random() >= _DARING:
+        return
+    event = page.card(second, shop, cents, credit=credit)
     if rng.random() < _REVERSALS and event["response_code"] == "00":
         _reverse(page, event, second + rng.uniform(60, 1800), credit)
 
@@ -110,6 +119,8 @@ def _session(page: Page, customer: Customer) -> None:
     """Write a log-in and perhaps a small payment to somebody known."""
     rng = page.rng
     second = moment(page, APP_HOURS)
+    if rng.random() < _MISTYPED:
+        page.login(second - 15, kind="auth.failed", method="password")
     page.login(second)
     if rng.random() >= _PAYMENT_SHARE:
         return
@@ -125,10 +136,38 @@ def _session(page: Page, customer: Customer) -> None:
 def _cash(page: Page, customer: Customer) -> None:
     rng = page.rng
     notes = min(rng.choice((3, 5, 5, 10, 10, 20, 30)) * 100 * YUAN, page.balance // (100 * YUAN) * 100 * YUAN)
-    if rng.random() < 0.15:
+    lot = rng.random()
+    if lot < _EXCHANGES:
+        _exchange(page, customer)
+    elif lot < 0.15:
         page.cash(moment(page, CASH_HOURS), rng.choice((10, 20, 50)) * 100 * YUAN)
     elif notes > 0:
         page.cash(moment(page, CASH_HOURS), -notes)
+
+
+def _exchange(page: Page, customer: Customer) -> None:
+    """Buy foreign notes over the counter."""
+    notes = page.rng.choice((100, 200, 300, 500)) * 100
+    cost = round(notes * YUAN_PER["USD"])
+    if cost > page.balance:
+        return
+    page.balances[customer.index] -= cost
+    page.write(
+        "cash.exchange",
+        moment(page, CASH_HOURS),
+        "core",
+        {
+            "account_id": customer.account_id,
+            "branch_id": customer.branch_id,
+            "channel": "branch",
+            "direction": "out",
+            "amount": money(cost),
+            "currency": "CNY",
+            "counter_amount": money(notes),
+            "counter_currency": "USD",
+            "balance": money(page.balance),
+        },
+    )
 
 
 def settle(page: Page) -> None:

@@ -1,26 +1,21 @@
-"""The bank's side of a customer's day: files, reviews, credit, portfolio, complaints."""
+"""The bank's side of a customer's day: the file, its reviews, and what seldom happens."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from monitor.simulate.agenda import Agenda
-from monitor.simulate.customers import Customer, Loan
+from monitor.simulate.credit import lend, rate_credit, use_line
+from monitor.simulate.customers import Customer
 from monitor.simulate.habits import APP_HOURS, moment
-from monitor.simulate.market import PRODUCTS, Market
-from monitor.simulate.page import Event, Page, money
-from monitor.simulate.segments import YUAN
+from monitor.simulate.market import Market
+from monitor.simulate.page import Page, money
 from monitor.simulate.trade import OFFICE_HOURS
+from monitor.simulate.wealth import invest
 
 _YEAR = 365
-_COMPLAINTS = 1 / 900
-_CONTACT_CHANGES = 1 / 700
-_SURVEYS = 1 / 250
-_PAYEES = 1 / 60
-_PURCHASES = 1 / 25
-"""Chance a day that somebody with a portfolio buys a product."""
-_REDEMPTIONS = 1 / 70
 _CATEGORIES = ("fees", "service", "waiting", "app", "advice")
 
 
@@ -49,8 +44,14 @@ def open_file(page: Page, second: float) -> None:
     review = {"grade": 13 if customer.segment.is_natural else 12, "next_due": due.isoformat()}
     page.write("kyc.review_completed", second + 0.03, "crm", review)
     if customer.loan or customer.credit_token:
-        _score(page, second + 0.04)
-        _utilisation(page, second + 0.05)
+        rate_credit(page, second + 0.04)
+        use_line(page, second + 0.05)
+
+    if customer.has_extra_account:
+        extra = {"account_id": customer.extra_id, "account_class": "II", "account_kind": "savings"}
+        page.write(
+            "account.opened", second + 0.06, "core", extra | {"opened_at": _since(page), "currency": "CNY"}
+        )
 
 
 def _since(page: Page) -> str:
@@ -106,10 +107,15 @@ def serve(page: Page, market: Market, agenda: Agenda) -> None:
     customer = page.customer
     _files(page, customer)
     if customer.loan or customer.credit_token:
-        _credit(page, customer)
+        lend(page, customer, agenda)
     if customer.holdings:
-        _invest(page, customer, market)
-    _service(page, customer, agenda)
+        invest(page, customer, market)
+    lot = page.rng.random()
+    for chance, happens in _SELDOM:
+        if lot < chance:
+            happens(page, agenda)
+            break
+        lot -= chance
 
 
 def _files(page: Page, customer: Customer) -> None:
@@ -123,209 +129,13 @@ def _files(page: Page, customer: Customer) -> None:
         if not passed and customer.segment.is_natural:
             assessed = {"tolerance": customer.tolerance, "valid_until": due.isoformat()}
             page.write("suitability.assessed", 10 * 3600 + 60, "crm", assessed)
+    if customer.has_extra_account and day.number == customer.joined_day + 3 + customer.index % 50:
+        gone = {"account_id": customer.extra_id, "reason": "not needed", "balance": "0.00", "currency": "CNY"}
+        page.write("account.closed", 14 * 3600, "core", gone)
     # One customer in ten forgets to bring the new document.
     if day.number == customer.id_expiry_day - 20 and customer.index % 10:
         until = (day.date + timedelta(days=10 * _YEAR)).isoformat()
         page.write("kyc.identity_updated", 11 * 3600, "crm", {"id_type": "identity_card", "id_expiry": until})
-
-
-def _credit(page: Page, customer: Customer) -> None:
-    day = page.day
-    if day.falls_on(2 + customer.index % 26):
-        _score(page, 6 * 3600)
-    if day.number % 7 == customer.index % 7:
-        _utilisation(page, 6 * 3600 + 60)
-    loan = customer.loan
-    if loan is None or "loan" in page.factors:
-        return
-    if day.number == loan.start_day:
-        _pay_out(page, loan)
-    if loan.start_day < day.number <= loan.start_day + loan.months * 30:
-        _instalment(page, loan)
-
-
-def _score(page: Page, second: float) -> None:
-    shift = page.rng.randint(-6, 6)
-    fields = {"bureau": "bureau-1", "credit_score": page.customer.score + shift, "score_scale": "300-850"}
-    page.write("credit.score_updated", second, "bureau", fields)
-
-
-def _utilisation(page: Page, second: float) -> None:
-    customer = page.customer
-    if not customer.credit_token:
-        return
-    usual = 0.08 + (customer.index * 37 % 40) / 100
-    used = int(customer.credit_limit_cents * page.factors.get("used", usual + page.rng.uniform(-0.05, 0.05)))
-    page.write("credit.utilisation", second, "cards", credit_line(customer, used))
-
-
-def credit_line(customer: Customer, used_cents: int) -> dict[str, Any]:
-    """Return the fields of the customer's credit card line with so much of it used."""
-    return {
-        "limit": money(customer.credit_limit_cents),
-        "used": money(used_cents),
-        "currency": "CNY",
-        "card_token": customer.credit_token,
-    }
-
-
-def loan_fields(loan: Loan, **cents: int) -> dict[str, Any]:
-    """Return the fields that name a loan, and amounts given in cents."""
-    return {
-        "loan_id": loan.id,
-        "loan_type": loan.kind,
-        "currency": "CNY",
-        **{name: money(amount) for name, amount in cents.items()},
-    }
-
-
-def _pay_out(page: Page, loan: Loan) -> None:
-    asked: dict[str, Any] = {"bureau": "bureau-1", "inquirer": "own", "is_own_inquiry": True}
-    page.write("credit.inquiry", 9.5 * 3600, "bureau", asked)
-    terms = {"rate": 0.045, "term_months": loan.months, "loan_purpose": "renovation"}
-    page.write("loan.approved", 10 * 3600, "loans", loan_fields(loan, amount=loan.amount_cents) | terms)
-    page.balances[page.customer.index] += loan.amount_cents
-    page.write(
-        "loan.disbursed",
-        11 * 3600,
-        "loans",
-        loan_fields(loan, amount=loan.amount_cents, outstanding=loan.amount_cents, exposure=loan.amount_cents)
-        | {"account_id": page.customer.account_id},
-    )
-
-
-def _instalment(page: Page, loan: Loan) -> None:
-    day, customer = page.day, page.customer
-    if (day.date + timedelta(days=3)).day == loan.due_day:
-        due = (day.date + timedelta(days=3)).isoformat()
-        page.write(
-            "loan.repayment_due",
-            7 * 3600,
-            "loans",
-            loan_fields(loan, amount_due=loan.instalment_cents) | {"due_date": due},
-        )
-    if day.falls_on(loan.due_day):
-        page.balances[customer.index] -= loan.instalment_cents
-        owed = loan.outstanding(day.number)
-        page.write(
-            "loan.repayment",
-            8 * 3600,
-            "loans",
-            loan_fields(
-                loan,
-                amount=loan.instalment_cents,
-                amount_due=loan.instalment_cents,
-                amount_paid=loan.instalment_cents,
-                outstanding=owed,
-                exposure=owed,
-            )
-            | {"due_date": day.date.isoformat(), "source_account": customer.account_id},
-        )
-
-
-def worth(page: Page, market: Market) -> tuple[int, int, float]:
-    """Return the portfolio's worth now and at the start of the quarter in cents, and its largest share."""
-    day, customer = page.day, page.customer
-    today = day.date
-    first = today.replace(month=(today.month - 1) // 3 * 3 + 1, day=1)
-    start = max(0, day.number - (today - first).days)
-    parts = [int(cents * market.price(product, day.number)) for product, cents in customer.holdings]
-    before = sum(int(cents * market.price(product, start)) for product, cents in customer.holdings)
-    total = sum(parts)
-    return int(total * page.factors.get("portfolio", 1.0)), before, max(parts) / max(1, total)
-
-
-def value_portfolio(page: Page, market: Market) -> Event:
-    """Write the evening's valuation of the portfolio."""
-    value, before, largest = worth(page, market)
-    return page.write(
-        "portfolio.valuation",
-        18 * 3600 + page.customer.index % 600,
-        "wealth",
-        {
-            "portfolio_id": f"F{page.customer.index:06d}",
-            "value": money(value),
-            "currency": "CNY",
-            "as_of": page.day.rfc3339(page.day.moment(17 * 3600)),
-            "period_start_value": money(before),
-            "total_assets": money(value + page.balance),
-            "largest_weight": round(largest, 4),
-        },
-    )
-
-
-def _invest(page: Page, customer: Customer, market: Market) -> None:
-    rng = page.rng
-    if page.day.is_workday:
-        value_portfolio(page, market)
-        lot = rng.random()
-        if lot < _PURCHASES:
-            fitting = [n for n, product in enumerate(PRODUCTS) if product.risk_level <= customer.tolerance]
-            product = rng.choice(fitting)
-            cents = customer.holdings[0][1] // 50 // (100 * YUAN) * (100 * YUAN) + 1000 * YUAN
-            deal(page, moment(page, OFFICE_HOURS), "product.purchase", product, cents, market)
-        elif lot < _PURCHASES + _REDEMPTIONS:
-            product, held = customer.holdings[rng.randrange(len(customer.holdings))]
-            more = {"holding_days": rng.randint(20, 600)}
-            deal(
-                page,
-                moment(page, OFFICE_HOURS),
-                "product.redemption",
-                product,
-                held // 40 + YUAN,
-                market,
-                **more,
-            )
-
-
-def deal(
-    page: Page, second: float, kind: str, product: int, cents: int, market: Market, **more: Any
-) -> Event:
-    """Write a purchase (paid from the account) or a redemption (paid to it)."""
-    of, customer = PRODUCTS[product], page.customer
-    page.balances[customer.index] += -cents if kind == "product.purchase" else cents
-    return page.write(
-        kind,
-        second,
-        "wealth",
-        {
-            "product_id": of.id,
-            "product_type": of.kind,
-            "risk_level": of.risk_level,
-            "amount": money(cents),
-            "currency": "CNY",
-            "units": round(cents / 100 / market.price(product, page.day.number), 4),
-            "adviser_id": customer.adviser_id,
-            "channel": "mobile_app",
-            **more,
-        },
-    )
-
-
-def _service(page: Page, customer: Customer, agenda: Agenda) -> None:
-    """Write what seldom happens; one draw decides which of it, if any."""
-    rng = page.rng
-    lot = rng.random()
-    if lot < _COMPLAINTS:
-        _complain(page, agenda)
-    elif lot < _COMPLAINTS + _CONTACT_CHANGES:
-        changed = {
-            "field": rng.choice(("phone", "email", "address")),
-            "channel": "mobile_app",
-            "device": customer.device,
-        }
-        page.write("profile.contact_changed", moment(page, APP_HOURS), "ebank", changed)
-    elif lot < _COMPLAINTS + _CONTACT_CHANGES + _SURVEYS:
-        page.write(
-            "survey.submitted",
-            moment(page, APP_HOURS),
-            "crm",
-            {"survey_score": rng.randint(3, 5), "topic": "app"},
-        )
-    elif lot < _COMPLAINTS + _CONTACT_CHANGES + _SURVEYS + _PAYEES:
-        friend = page.bank.people[customer.routine.friends[rng.randrange(len(customer.routine.friends))]]
-        payee = {"payee_id": f"Y{friend['account']}", "counterparty": friend, "device": customer.device}
-        page.write("payee.added", moment(page, APP_HOURS), "ebank", {"channel": "mobile_app", **payee})
 
 
 def _complain(page: Page, agenda: Agenda) -> None:
@@ -336,12 +146,55 @@ def _complain(page: Page, agenda: Agenda) -> None:
         "severity": rng.choice(("low", "low", "medium")),
     }
     page.write("complaint.opened", moment(page, OFFICE_HOURS), "crm", {"channel": "phone", **complaint})
-    days = rng.randint(1, 10)
+    answer = complaint | {"outcome": "answered"}
     agenda.put(
-        page.day.number + days,
-        customer.id,
-        "complaint.resolved",
-        15 * 3600,
-        "crm",
-        complaint | {"outcome": "answered"},
+        page.day.number + rng.randint(1, 10), customer.id, "complaint.resolved", 15 * 3600, "crm", answer
     )
+
+
+def _change_contact(page: Page, agenda: Agenda) -> None:
+    changed = {
+        "field": page.rng.choice(("phone", "email", "address")),
+        "channel": "mobile_app",
+        "device": page.customer.device,
+    }
+    page.write("profile.contact_changed", moment(page, APP_HOURS), "ebank", changed)
+
+
+def _answer_survey(page: Page, agenda: Agenda) -> None:
+    answer = {"survey_score": page.rng.randint(3, 5), "topic": "app"}
+    page.write("survey.submitted", moment(page, APP_HOURS), "crm", answer)
+
+
+def _save_payee(page: Page, agenda: Agenda) -> None:
+    customer = page.customer
+    friend = page.bank.people[page.rng.choice(customer.routine.friends)]
+    payee = {"payee_id": f"Y{friend['account']}", "counterparty": friend, "device": customer.device}
+    page.write("payee.added", moment(page, APP_HOURS), "ebank", {"channel": "mobile_app", **payee})
+
+
+def _buy_device(page: Page, agenda: Agenda) -> None:
+    """Register a second device, on the same line as the first."""
+    device = page.customer.device | {"device_id": f"D{page.customer.index:06d}-{page.day.number}"}
+    page.write("device.registered", moment(page, APP_HOURS), "ebank", {"device": device, "method": "otp"})
+
+
+def _reset_password(page: Page, agenda: Agenda) -> None:
+    page.login(moment(page, APP_HOURS), kind="auth.password_reset", method="otp")
+
+
+def _update_file(page: Page, agenda: Agenda) -> None:
+    fields = {"completeness": 0.98, "manager_id": page.customer.adviser_id, "reason": "data checked"}
+    page.write("customer.updated", moment(page, OFFICE_HOURS), "crm", fields)
+
+
+_SELDOM: tuple[tuple[float, Callable[[Page, Agenda], None]], ...] = (
+    (1 / 900, _complain),
+    (1 / 700, _change_contact),
+    (1 / 250, _answer_survey),
+    (1 / 60, _save_payee),
+    (1 / 1200, _buy_device),
+    (1 / 1500, _reset_password),
+    (1 / 800, _update_file),
+)
+"""What happens to a customer with which chance a day; at most one of it."""

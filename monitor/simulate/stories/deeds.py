@@ -32,6 +32,19 @@ def pay_part(part: float, party: Party, *, least: int = 0, **more: Any) -> Deed:
     return deed
 
 
+def bring(yuan: int, device: Mapping[str, Any] | None = None) -> Deed:
+    """Bring money from the customer's savings account."""
+
+    def deed(page: Page, second: float) -> Event:
+        party = page.own_account()
+        used = device or page.customer.device
+        return page.transfer(
+            second, yuan * YUAN, party, "SAVG", device=used, is_own_account=True, rail="book"
+        )
+
+    return deed
+
+
 def pay_in(yuan: int, branch_id: str) -> Deed:
     """Pay cash in over the counter."""
     return lambda page, second: page.cash(second, yuan * YUAN, branch_id=branch_id)
@@ -42,11 +55,14 @@ def take_out(yuan: int) -> Deed:
     return lambda page, second: page.cash(second, -yuan * YUAN)
 
 
-def take_part(part: float) -> Deed:
-    """Take a part of the account's balance (0 to 1) at a machine, in hundreds."""
-    return lambda page, second: page.cash(
-        second, -max(100 * YUAN, int(page.balance * part) // (100 * YUAN) * 100 * YUAN)
-    )
+def take_most(yuan: int) -> Deed:
+    """Take cash at a machine: so much, or what the account still holds, in hundreds."""
+
+    def deed(page: Page, second: float) -> Event:
+        left = page.balance // (100 * YUAN) * 100
+        return page.cash(second, -max(100, min(yuan, left)) * YUAN)
+
+    return deed
 
 
 def buy(cents: int, shop: Merchant, response_code: str = "00") -> Deed:

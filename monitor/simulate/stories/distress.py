@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from monitor.simulate.credit import credit_line, loan_fields
 from monitor.simulate.customers import Customer, Loan
 from monitor.simulate.market import PRODUCTS
 from monitor.simulate.page import Event, Page
 from monitor.simulate.segments import YUAN
-from monitor.simulate.service import credit_line, deal, loan_fields
 from monitor.simulate.stories.deeds import pay_part, tell
 from monitor.simulate.stories.episode import Deed, Episode
+from monitor.simulate.wealth import deal
 
 
 def concentrated_redemption(episode: Episode) -> None:

@@ -8,6 +8,7 @@ from monitor.simulate.segments import YUAN
 from monitor.simulate.stories.deeds import (
     access,
     add_payee,
+    bring,
     buy,
     foreign_device,
     pay,
@@ -41,6 +42,7 @@ def account_takeover(episode: Episode) -> None:
     changed = {"field": "phone", "channel": "mobile_app", "device": device}
     episode.add(0, "02:15", victim, "new_contact", tell("profile.contact_changed", "ebank", changed))
     episode.add(0, "02:18", victim, "new_payee", add_payee(mule, device))
+    episode.add(0, "02:21", victim, "savings_moved", bring(200_000, device))
     for n in range(2):
         yuan = rng.randrange(62_000, 98_000, 100)
         episode.add(
@@ -112,6 +114,7 @@ def staff_snooping(episode: Episode) -> None:
     registered = {"device": device, "method": "otp"}
     episode.add(5, "21:00", victim, "new_device", tell("device.registered", "ebank", registered))
     episode.add(5, "21:04", victim, "new_payee", add_payee(thief, device))
+    episode.add(5, "21:06", victim, "savings_moved", bring(150_000, device))
     yuan = rng.randrange(80_000, 140_000, 100)
     episode.add(5, "21:09", victim, "theft", pay(yuan, thief, device=device), key="theft")
     report = {"category": "unauthorised", "channel": "phone", "amount": money(yuan * YUAN), "currency": "CNY"}

@@ -5,13 +5,14 @@ from __future__ import annotations
 from monitor.simulate.stories.deeds import (
     access,
     add_payee,
+    bring,
     pay,
     pay_in,
     pay_part,
     receive,
     snapshot,
+    take_most,
     take_out,
-    take_part,
     tell,
 )
 from monitor.simulate.stories.episode import SYSTEMS, Episode
@@ -70,10 +71,10 @@ def pass_through_mule(episode: Episode) -> None:
         if day < 3:
             episode.add(day, "15:10", mule, "empty", pay_part(0.55, masters[0]))
             episode.add(day, "15:35", mule, "empty", pay_part(0.95, masters[1]))
-            episode.add(day, "16:05", mule, "cash_out", take_part(0.7))
+            episode.add(day, "16:05", mule, "cash_out", take_most(5_000))
         else:
-            for n in range(4):
-                episode.add(day, f"{15 + n}:20", mule, "cash_out", take_part(0.6))
+            for n in range(10):
+                episode.add(day, f"15:{5 + 5 * n:02d}", mule, "cash_out", take_most(20_000))
         episode.add(day, "19:30", mule, "little_left", snapshot())
 
 
@@ -111,6 +112,7 @@ def sanctions_hit(episode: Episode) -> None:
         "country": "IR",
         "type": "entity",
     }
+    episode.add(0, "11:05", listed, "funding", bring(400_000))
     episode.add(
         0,
         "11:20",
