@@ -1,9 +1,4 @@
-"""Aggregates and the windows they look through: from `sum(amount, 24h, where=...)` to code.
-
-Windows: a duration (`24h`, `30d`) is `(now - w, now]` with `now` the subject's stream time; `10bd`
-starts at local midnight of the tenth business day back (today counts); `day`, `week`, `month`,
-`quarter`, `year` are the period of the event's own time, `previous(month)` the whole one before;
-`5 events` the last five; `since(kind[condition])` everything after the last such event (at most 365 days).
+"""Aggregates over windows: from `sum(amount, 24h, where=...)` to code. `rules.windows` has the windows.
 
 Named arguments: `where=condition`, `of=kinds` (default: the rule's own), `key=field` (within or
 instead of the subject), `lag=10d` (the window ends so long ago), `prior=true` (without the event at
@@ -17,31 +12,16 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from rules.errors import nearest
-from rules.nodes import Binary, Call, Filtered, Group, Literal, Name, Node
+from rules.nodes import Binary, Call, Group, Literal, Name, Node
 from rules.plan import MarkerSlot, Selection, SeriesSlot, SightingsSlot
-from rules.terms import WORDS, WRONG, Scope, Term, shared
+from rules.terms import WORDS, WRONG, Scope, Term, allowed, shared
+from rules.windows import Window, window
 
-DAY_MS = 86_400_000
-PERIODS = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
-"""Calendar periods and their longest length in days."""
-LONGEST_DAYS = 400
-"""No window looks back farther."""
-SINCE_DAYS = 365
 OPTIONS = ("where", "of", "key", "lag", "prior", "min_n")
+FEW_OPTIONS = ("where", "of")
+WITHOUT_WINDOW = ("known", "seen_for", "quiet_for")
 MICRO = 1_000_000
 """Plain numbers are summed as whole millionths, so that sums do not depend on their order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A window as the compiler sees it."""
-
-    cut: str
-    """Code of the time before the first (`t` is event time, `now` stream time); empty for others."""
-    span: str
-    """Code of the index range over series `{s}`."""
-    retain_ms: int
-    keep_last: int = 0
 
 
 @dataclass(slots=True)
@@ -61,7 +41,9 @@ class Asked:
 def aggregate(scope: Scope, node: Call) -> Term:
     """Return the term of an aggregate, making the slots it needs."""
     if scope.is_where:
-        return scope.fail(node.at, "a window's condition cannot hold another window", "compare outside the window")
+        return scope.fail(
+            node.at, "a window's condition cannot hold another window", "compare outside the window"
+        )
     asked = _asked(scope, node)
     if asked is None:
         return WRONG
@@ -72,9 +54,11 @@ def aggregate(scope: Scope, node: Call) -> Term:
 
 def _asked(scope: Scope, node: Call) -> Asked | None:
     named = dict(node.named)
+    options = FEW_OPTIONS if node.function in WITHOUT_WINDOW else OPTIONS
     for name, value in node.named:
-        if name not in OPTIONS:
-            scope.fail(value.at, f"{node.function} has no option {name!r}", nearest(name, OPTIONS) or f"options: {', '.join(OPTIONS)}")
+        if name not in options:
+            hint = nearest(name, options) or f"options: {', '.join(options)}"
+            scope.fail(value.at, f"{node.function} has no option {name!r}", hint)
             return None
     kinds = _kinds(scope, named.get("of"))
     key, stage = _key(scope, named.get("key"))
@@ -89,6 +73,9 @@ def _asked(scope: Scope, node: Call) -> Asked | None:
     lag_ms = _whole(scope, lag, "duration", "lag=10d") if lag else 0
     min_n = _whole(scope, least, "number", "min_n=20") if least else 0
     is_prior = isinstance(prior, Literal) and prior.value is True
+    if prior is not None and not (isinstance(prior, Literal) and prior.kind == "bool"):
+        scope.fail(prior.at, "expected true or false", "e.g. prior=true")
+        return None
     return Asked(node, kinds, where, key, stage, lag_ms, is_prior, min_n)
 
 
@@ -126,13 +113,23 @@ def _key(scope: Scope, node: Node | None) -> tuple[tuple[str, ...], str | None]:
             known = [*scope.vocabulary.subjects, *scope.vocabulary.fields]
             scope.fail(item.at, f"unknown key {name or item.text()!r}", nearest(name, known))
             return (), None
+        if not allowed(scope, item.at, name):
+            return (), None
         fields.append(name)
-    owners = {subject.field: subject.name for subject in scope.vocabulary.subjects.values() if subject.within is None}
+    owners = {
+        subject.field: subject.name
+        for subject in scope.vocabulary.subjects.values()
+        if subject.within is None
+    }
     own = scope.vocabulary.subjects[scope.stage].field
     if own in fields or not any(field in owners for field in fields):
         return tuple(field for field in fields if field != own), scope.stage
     if scope.stage != "customer":
-        scope.fail(node.at, f"a rule about a {scope.stage} cannot use a key of another subject", "set `subject: customer`")
+        scope.fail(
+            node.at,
+            f"a rule about a {scope.stage} cannot use a key of another subject",
+            "set `subject: customer`",
+        )
         return (), None
     owner = next(field for field in fields if field in owners)
     return tuple(field for field in fields if field != owner), owners[owner]
@@ -140,6 +137,10 @@ def _key(scope: Scope, node: Node | None) -> tuple[tuple[str, ...], str | None]:
 
 def _fact(scope: Scope, node: Call, asked: Asked) -> Term:
     """Have an earlier stage compute the aggregate and attach it to the event."""
+    if scope.kind is None:
+        return scope.fail(
+            node.at, f"no event is at hand when a time runs out, so no {asked.stage}", "leave the key out"
+        )
     inner = replace(scope, stage=asked.stage, seen={})
     named = tuple((name, value) for name, value in node.named if name != "key")
     if asked.key:
@@ -147,91 +148,23 @@ def _fact(scope: Scope, node: Call, asked: Asked) -> Term:
         named = (*named, ("key", parts[0] if len(parts) == 1 else Group(node.at, parts)))
     of = dict(named).get("of") or Group(node.at, tuple(Name(node.at, kind) for kind in asked.kinds))
     named = (*((name, value) for name, value in named if name != "of"), ("of", of))
-    moved = Call(node.at, node.function, node.arguments, named)
+    # Facts are told apart by their text, so it must mean the same in every rule.
+    moved = scope.inline(Call(node.at, node.function, node.arguments, named))
     term = inner.check(moved)
     if not term:
         return WRONG
     name = f"{moved.text()} by {asked.stage}"
-    if scope.kind is not None:
-        inner.plan.exports.setdefault(scope.kind, {})[name] = term.code
+    inner.plan.exports.setdefault(scope.kind, {})[name] = term.code
     return Term(term.type, f"F.get({name!r})", nullable=True, cost=0.4)
 
 
-def _window(scope: Scope, node: Node | None, asked: Asked) -> Window | None:
-    if node is None:
-        scope.fail(asked.node.at, f"{asked.node.function} needs a window", "e.g. 24h, 30d, 10bd, day, month, 5 events, since(kind)")
-        return None
-    found: Window | None = None
-    if isinstance(node, Literal) and node.kind in ("duration", "business_days", "events"):
-        found = _counted(scope, node, asked)
-    elif isinstance(node, Name) and node.name in PERIODS:
-        start, end = f'PERIODS.start_ms("{node.name}", t)', f'PERIODS.end_ms("{node.name}", t)'
-        days = PERIODS[node.name]
-        found = Window("", f"between({{s}}, {start} - 1, {end} - 1)", days * DAY_MS + scope.grace_ms)
-    elif isinstance(node, Call) and node.function == "previous" and len(node.arguments) == 1:
-        found = _previous(scope, node.arguments[0])
-    elif isinstance(node, Call) and node.function == "since" and len(node.arguments) == 1:
-        found = _since(scope, node.arguments[0])
-    if found is None:
-        scope.fail(node.at, f"{node.text()!r} is no window", "e.g. 24h, 30d, 10bd, day, month, 5 events, since(kind)")
-        return None
-    if found.retain_ms > (LONGEST_DAYS * DAY_MS + scope.grace_ms):
-        scope.fail(node.at, f"a window looks back at most {LONGEST_DAYS} days", "take a shorter window or lag")
-        return None
-    if asked.prior and "latest(" not in found.span:
-        return replace(found, cut="", span=f"prior({{s}}, {found.span}, t, r)")
-    return found
+def _through(scope: Scope, node: Node | None, asked: Asked) -> Window | None:
+    return window(scope, node, asked.node.function, asked.node.at, lag_ms=asked.lag_ms, is_prior=asked.prior)
 
 
-def _counted(scope: Scope, node: Literal, asked: Asked) -> Window | None:
-    size = int(node.value)  # type: ignore[arg-type]
-    if size <= 0:
-        scope.fail(node.at, "a window of nothing", "write a positive length")
-        return None
-    if node.kind == "events":
-        return Window("", f"latest({{s}}, {size}, {'r' if asked.prior else 'None'}, t)", 0, size + 1)
-    if node.kind == "business_days":
-        # Today is one of them; ten business days span at most ten weekdays, weekends and a week of holidays.
-        cut = f"PERIODS.business_days_ago({size - 1}, now) - 1"
-        return Window(cut, f"after({{s}}, {cut})", (size * 2 + 14) * DAY_MS + asked.lag_ms)
-    if asked.lag_ms:
-        low, high = f"now - {size + asked.lag_ms}", f"now - {asked.lag_ms}"
-        return Window("", f"between({{s}}, {low}, {high})", size + asked.lag_ms)
-    return Window(f"now - {size}", f"after({{s}}, now - {size})", size)
-
-
-def _previous(scope: Scope, node: Node) -> Window | None:
-    if not isinstance(node, Name) or node.name not in PERIODS:
-        return None
-    this = f'PERIODS.start_ms("{node.name}", t)'
-    start = f'PERIODS.start_ms("{node.name}", {this} - 1)'
-    return Window("", f"between({{s}}, {start} - 1, {this} - 1)", 2 * PERIODS[node.name] * DAY_MS + scope.grace_ms)
-
-
-def _since(scope: Scope, node: Node) -> Window | None:
-    pattern = node if isinstance(node, Filtered) else Filtered(node.at, node.name, None) if isinstance(node, Name) else None
-    if pattern is None:
-        return None
-    place = marker(scope, pattern)
-    if place is None:
-        return None
-    cut = f"(-1 if S[{place}] is None else S[{place}])"
-    return Window(cut, f"after({{s}}, {cut})", SINCE_DAYS * DAY_MS)
-
-
-def marker(scope: Scope, pattern: Filtered) -> int | None:
-    """Return the slot that remembers when such an event was last seen."""
-    kinds = scope.vocabulary.match(pattern.kind)
-    if not kinds:
-        scope.fail(pattern.at, f"unknown event kind {pattern.kind!r}", nearest(pattern.kind, scope.vocabulary.kinds))
-        return None
-    if pattern.condition is not None and not all([scope.inside(k).check(pattern.condition, "bool") for k in kinds]):
-        return None
-    made = MarkerSlot(Selection(kinds, pattern.condition))
-    return scope.plan.slot(made.signature(), made)
-
-
-def _series(scope: Scope, asked: Asked, guard: str, window: Window, where: Node | None) -> tuple[SeriesSlot, str]:
+def _series(
+    scope: Scope, asked: Asked, guard: str, window: Window, where: Node | None
+) -> tuple[SeriesSlot, str]:
     """Return the slot and the code of the series."""
     made = SeriesSlot(Selection(asked.kinds, where), asked.key, guard)
     identity = f"series {made.selection.text()} by {','.join(asked.key)} if {guard}"
@@ -250,7 +183,9 @@ def key_code(scope: Scope, key: tuple[str, ...]) -> str:
     if scope.kind is None:
         return "None"
     carried = scope.vocabulary.kinds[scope.kind].fields
-    parts = [scope.inside(scope.kind).check(Name(0, name)).code if name in carried else "None" for name in key]
+    parts = [
+        scope.inside(scope.kind).check(Name(0, name)).code if name in carried else "None" for name in key
+    ]
     return parts[0] if len(parts) == 1 else f"joined({', '.join(parts)})"
 
 
@@ -268,7 +203,11 @@ def _need(scope: Scope, asked: Asked, values: int) -> tuple[list[Node], Node | N
     arguments = [scope.inline(argument) for argument in asked.node.arguments]
     if len(arguments) < values or len(arguments) > values + 1:
         example = EXAMPLES[asked.node.function]
-        scope.fail(asked.node.at, f"{asked.node.function} takes {values} value{'s' * (values != 1)} and a window", f"e.g. {example}")
+        scope.fail(
+            asked.node.at,
+            f"{asked.node.function} takes {values} value{'s' * (values != 1)} and a window",
+            f"e.g. {example}",
+        )
         return None
     return arguments[:values], arguments[values] if len(arguments) > values else None
 
@@ -282,7 +221,7 @@ def _short(term: Term, asked: Asked, count: str) -> Term:
 
 def _count(scope: Scope, asked: Asked) -> Term:
     need = _need(scope, asked, 0)
-    window = _window(scope, need[1], asked) if need else None
+    window = _through(scope, need[1], asked) if need else None
     if window is None:
         return WRONG
     _, s = _series(scope, asked, "", window, asked.where)
@@ -297,21 +236,27 @@ def _sum(scope: Scope, asked: Asked) -> Term:
         return WRONG
     value, window, s, k = found
     span = shared(window.span.format(s=s))
-    code = shared(f"total_after({s}, {k}, {window.cut})") if window.cut else shared(f"total({s}, {k}, {span})")
+    code = (
+        shared(f"total_after({s}, {k}, {window.cut})") if window.cut else shared(f"total({s}, {k}, {span})")
+    )
     plain = f"({code} / {MICRO})" if value.type == "number" else code
     return _short(Term(value.type, plain, cost=3, spans=(f"({s}, {span})",)), asked, f"width({span})")
 
 
-def _numeric(scope: Scope, asked: Asked, values: int, *, square: bool) -> tuple[Term, Window, str, int] | None:
+def _numeric(
+    scope: Scope, asked: Asked, values: int, *, square: bool
+) -> tuple[Term, Window, str, int] | None:
     need = _need(scope, asked, values)
-    window = _window(scope, need[1], asked) if need else None
+    window = _through(scope, need[1], asked) if need else None
     if need is None or window is None:
         return None
     value = _value(scope, asked, need[0][0])
     if not value:
         return None
     if value.type not in ("money", "number", "duration"):
-        scope.fail(need[0][0].at, f"cannot {asked.node.function} {WORDS[value.type]}", "give money or a number")
+        scope.fail(
+            need[0][0].at, f"cannot {asked.node.function} {WORDS[value.type]}", "give money or a number"
+        )
         return None
     guard = need[0][0].text() if value.nullable else ""
     slot, s = _series(scope, asked, guard, window, asked.where)
@@ -326,7 +271,9 @@ def _mean(scope: Scope, asked: Asked) -> Term:
     span = shared(window.span.format(s=s))
     scale = f", {MICRO}" if value.type == "number" else ""
     code = shared(f"mean({s}, {k}, {span}{scale})")
-    return _short(Term(value.type, code, nullable=True, cost=4, spans=(f"({s}, {span})",)), asked, f"width({span})")
+    return _short(
+        Term(value.type, code, nullable=True, cost=4, spans=(f"({s}, {span})",)), asked, f"width({span})"
+    )
 
 
 def _stddev(scope: Scope, asked: Asked) -> Term:
@@ -337,15 +284,19 @@ def _stddev(scope: Scope, asked: Asked) -> Term:
     span = shared(window.span.format(s=s))
     scale = f", {MICRO}" if value.type == "number" else ""
     code = shared(f"deviation({s}, {k}, {span}{scale})")
-    return _short(Term(value.type, code, nullable=True, cost=4, spans=(f"({s}, {span})",)), asked, f"width({span})")
+    return _short(
+        Term(value.type, code, nullable=True, cost=4, spans=(f"({s}, {span})",)), asked, f"width({span})"
+    )
 
 
 def _zscore(scope: Scope, asked: Asked) -> Term:
     asked.prior = True
     asked.min_n = max(asked.min_n, 2)
     found = _numeric(scope, asked, 1, square=True)
-    if found is None or scope.kind is None:
+    if found is None:
         return WRONG
+    if scope.kind is None:
+        return scope.fail(asked.node.at, "no event is at hand when a time runs out, so nothing to score")
     _, window, s, k = found
     here = scope.check(asked.node.arguments[0])
     span = shared(window.span.format(s=s))
@@ -357,17 +308,21 @@ def _zscore(scope: Scope, asked: Asked) -> Term:
 def _raw(method: str, *, orderly: bool) -> Callable[[Scope, Asked], Term]:
     def build(scope: Scope, asked: Asked) -> Term:
         need = _need(scope, asked, 1)
-        window = _window(scope, need[1], asked) if need else None
+        window = _through(scope, need[1], asked) if need else None
         value = _value(scope, asked, need[0][0]) if need else WRONG
         if need is None or window is None or not value:
             return WRONG
         if orderly and value.type in ("text", "bool"):
-            return scope.fail(need[0][0].at, f"{WORDS[value.type]} has no order", "use distinct, first or last")
+            return scope.fail(
+                need[0][0].at, f"{WORDS[value.type]} has no order", "use distinct, first or last"
+            )
         slot, s = _series(scope, asked, need[0][0].text() if value.nullable else "", window, asked.where)
         span = shared(window.span.format(s=s))
         code = shared(f"{method}({s}, {slot.column(need[0][0], item=True)}, {span})")
         counts = method == "distinct"
-        term = Term("number" if counts else value.type, code, nullable=not counts, cost=4, spans=(f"({s}, {span})",))
+        term = Term(
+            "number" if counts else value.type, code, nullable=not counts, cost=4, spans=(f"({s}, {span})",)
+        )
         return _short(term, asked, f"width({span})")
 
     return build
@@ -375,17 +330,21 @@ def _raw(method: str, *, orderly: bool) -> Callable[[Scope, Asked], Term]:
 
 def _quantile(scope: Scope, asked: Asked) -> Term:
     need = _need(scope, asked, 2)
-    window = _window(scope, need[1], asked) if need else None
+    window = _through(scope, need[1], asked) if need else None
     value = _value(scope, asked, need[0][0]) if need else WRONG
     if need is None or window is None or not value:
         return WRONG
     share = need[0][1]
     if not (isinstance(share, Literal) and isinstance(share.value, Fraction) and 0 < share.value <= 1):
-        return scope.fail(share.at, "expected the share as a number from 0 to 1", "e.g. quantile(amount, 0.95, 90d)")
+        return scope.fail(
+            share.at, "expected the share as a number from 0 to 1", "e.g. quantile(amount, 0.95, 90d)"
+        )
     slot, s = _series(scope, asked, need[0][0].text() if value.nullable else "", window, asked.where)
     span = shared(window.span.format(s=s))
     code = shared(f"quantile({s}, {slot.column(need[0][0], item=True)}, {float(share.value)!r}, {span})")
-    return _short(Term(value.type, code, nullable=True, cost=9, spans=(f"({s}, {span})",)), asked, f"width({span})")
+    return _short(
+        Term(value.type, code, nullable=True, cost=9, spans=(f"({s}, {span})",)), asked, f"width({span})"
+    )
 
 
 def _share(scope: Scope, asked: Asked) -> Term:
@@ -396,7 +355,7 @@ def _share(scope: Scope, asked: Asked) -> Term:
     if not all([scope.inside(kind).check(condition, "bool") for kind in asked.kinds]):
         return WRONG
     both = condition if asked.where is None else Binary(condition.at, "and", asked.where, condition)
-    window = _window(scope, need[1], asked)
+    window = _through(scope, need[1], asked)
     if window is None:
         return WRONG
     _, part = _series(scope, asked, "", window, both)
@@ -411,12 +370,19 @@ def _sightings(scope: Scope, asked: Asked) -> tuple[str, str] | None:
     """Return code of the sightings and of the value at hand."""
     node = asked.node.arguments[0] if asked.node.arguments else None
     if not isinstance(node, Name) or node.name not in scope.vocabulary.fields:
-        scope.fail(asked.node.at, f"{asked.node.function} takes a field", f"e.g. {EXAMPLES[asked.node.function]}")
+        scope.fail(
+            asked.node.at, f"{asked.node.function} takes a field", f"e.g. {EXAMPLES[asked.node.function]}"
+        )
         return None
     carrying = tuple(kind for kind in asked.kinds if node.name in scope.vocabulary.kinds[kind].fields)
     here = scope.check(node)
-    if not here or not carrying or asked.key:
-        return None if not here else (scope.fail(node.at, f"no kind here carries {node.name!r}, or a key is set") and None)
+    if not here:
+        return None
+    if not carrying:
+        scope.fail(
+            node.at, f"none of {', '.join(asked.kinds)} carries {node.name!r}", "say which kinds do: of=kind"
+        )
+        return None
     made = SightingsSlot(Selection(carrying, asked.where), node)
     return f"S[{scope.plan.slot(made.signature(), made)}]", here.code
 
@@ -439,9 +405,13 @@ def _seen_for(scope: Scope, asked: Asked) -> Term:
 
 
 def _quiet_for(scope: Scope, asked: Asked) -> Term:
+    if asked.node.arguments:
+        return scope.fail(asked.node.at, "quiet_for takes no value", f"e.g. {EXAMPLES['quiet_for']}")
     made = MarkerSlot(Selection(asked.kinds, asked.where))
     place = scope.plan.slot(made.signature(), made)
-    return Term("duration", f"(None if S[{place}] is None else t - S[{place}])", nullable=True, cost=0.6)
+    return Term(
+        "duration", f"(None if S[{place}] is None else max(0, t - S[{place}]))", nullable=True, cost=0.6
+    )
 
 
 AGGREGATES: dict[str, Callable[[Scope, Asked], Term]] = {

@@ -7,6 +7,7 @@ and `not in` too), arithmetic with it is missing, and so is division by zero. `m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
@@ -15,9 +16,24 @@ from rules.aggregates import AGGREGATES, aggregate
 from rules.errors import nearest
 from rules.library import FUNCTIONS
 from rules.nodes import Binary, Call, Filtered, Group, Literal, Name, Node, Sequence, Unary
-from rules.patterns import absence, sequence
-from rules.terms import CHECKS, EXAMPLES, FIELD_TYPES, SCALE, WORDS, WRONG, Scope, Term, conjuncts, nullsafe, number_code, shared
+from rules.patterns import sequence
+from rules.terms import (
+    CHECKS,
+    EXAMPLES,
+    FIELD_TYPES,
+    SCALE,
+    WORDS,
+    WRONG,
+    Scope,
+    Term,
+    allowed,
+    conjuncts,
+    nullsafe,
+    number_code,
+    shared,
+)
 from rules.vocabulary import Field
+
 
 def _literal(scope: Scope, node: Node) -> Term:
     assert isinstance(node, Literal)
@@ -28,7 +44,9 @@ def _literal(scope: Scope, node: Node) -> Term:
         return _money(scope, node)
     if node.kind in ("events", "business_days"):
         what = "events" if node.kind == "events" else "business days"
-        return scope.fail(node.at, f"a number of {what} is a window, not a value", "use it in an aggregate: count(10bd)")
+        return scope.fail(
+            node.at, f"a number of {what} is a window, not a value", "use it in an aggregate: count(10bd)"
+        )
     types = {"text": "text", "bool": "bool", "duration": "duration"}
     return Term(types[node.kind], repr(node.value), cost=0)
 
@@ -57,7 +75,9 @@ def _name(scope: Scope, node: Node) -> Term:
 
 def _let(scope: Scope, node: Name) -> Term:
     if scope.is_where:
-        return scope.fail(node.at, f"a window's condition cannot read the let {node.name!r}", "write the condition out")
+        return scope.fail(
+            node.at, f"a window's condition cannot read the let {node.name!r}", "write the condition out"
+        )
     if node.name not in scope.seen:
         lets = {name: value for name, value in scope.lets.items() if name != node.name}
         inner = replace(scope, lets=lets, wrong=lambda at, problem, hint: None)
@@ -71,16 +91,20 @@ def _field(scope: Scope, node: Name) -> Term:
     if found is None or found.type == "list_of_text":
         names = [*known, *scope.lets, *scope.predicates]
         return scope.fail(node.at, f"unknown field {node.name!r}", nearest(node.name, names))
-    if found.purpose == "fraud_only" and scope.rule.dimension != "fraud":
-        hint = "device data kept for fraud may serve fraud rules alone: set `dimension: fraud` or do without"
-        return scope.fail(node.at, f"{node.name!r} is for fraud rules alone (this rule's dimension: {scope.rule.dimension})", hint)
+    if not allowed(scope, node.at, node.name):
+        return WRONG
     kinds = scope.rule.on if scope.kind is None else (scope.kind,)
     if node.name == "occurred_at":
         return Term("time", "t", cost=0)
-    if scope.kind is None or node.name not in scope.vocabulary.kinds[scope.kind].fields:
+    if scope.kind is None:
+        hint = "read profile.x, parameters and windows, which need no event"
+        return scope.fail(node.at, f"no event is at hand when a time runs out, so no {node.name!r}", hint)
+    if node.name not in scope.vocabulary.kinds[scope.kind].fields:
         carried = [name for kind in kinds for name in scope.vocabulary.kinds[kind].fields]
-        if len(scope.rule.on) == 1 or scope.kind is None or scope.is_where:
-            return scope.fail(node.at, f"{' and '.join(kinds)} has no field {node.name!r}", nearest(node.name, carried))
+        if len(scope.rule.on) == 1 or scope.is_where:
+            return scope.fail(
+                node.at, f"{' and '.join(kinds)} has no field {node.name!r}", nearest(node.name, carried)
+            )
         return Term(FIELD_TYPES[found.type], "None", nullable=True, cost=0, values=found.values)
     return field_term(scope, found)
 
@@ -99,31 +123,45 @@ def _profile(scope: Scope, node: Name, name: str) -> Term:
 
 
 def _account(scope: Scope, node: Name, name: str) -> Term:
-    if scope.kind is not None and "account_id" not in scope.vocabulary.kinds[scope.kind].fields:
+    if scope.kind is None:
+        return scope.fail(node.at, f"no event is at hand when a time runs out, so no account.{name}")
+    if "account_id" not in scope.vocabulary.kinds[scope.kind].fields:
         return scope.fail(node.at, f"{scope.kind} has no account_id, so no account.{name}")
     return _remembered(scope, node, name, scope.vocabulary.account, shared("account_of(st, d)"))
 
 
 def _remembered(scope: Scope, node: Name, name: str, known: Mapping[str, Field], holder: str) -> Term:
     if scope.is_where:
-        return scope.fail(node.at, "a window's condition can read the event alone", f"compare {node.name} outside the window")
+        return scope.fail(
+            node.at,
+            "a window's condition can read the event alone",
+            f"compare {node.name} outside the window",
+        )
     if scope.stage != "customer":
         return scope.fail(node.at, f"only a customer has {node.name}", "set `subject: customer`")
     found = known.get(name)
     if found is None:
         return scope.fail(node.at, f"unknown name {node.name!r}", nearest(name, known))
-    return Term(FIELD_TYPES[found.type], f"{holder}.get({name!r})", nullable=True, cost=0.3, values=found.values)
+    return Term(
+        FIELD_TYPES[found.type], f"{holder}.get({name!r})", nullable=True, cost=0.3, values=found.values
+    )
 
 
 def _param(scope: Scope, node: Name, name: str) -> Term:
     parameter = scope.rule.params.get(name)
     if parameter is None:
-        return scope.fail(node.at, f"unknown parameter {node.name!r}", nearest(name, scope.rule.params) or "add it to `params`")
+        return scope.fail(
+            node.at,
+            f"unknown parameter {node.name!r}",
+            nearest(name, scope.rule.params) or "add it to `params`",
+        )
     default = scope.check(parameter.default)
     if not default or not parameter.by_segment:
         return scope.seen.setdefault(node.name, default)
     if scope.is_where:
-        return scope.fail(node.at, "a window's condition cannot depend on the segment", "compare outside the window")
+        return scope.fail(
+            node.at, "a window's condition cannot depend on the segment", "compare outside the window"
+        )
     values = {segment: scope.check(value, default.type) for segment, value in parameter.by_segment.items()}
     choices = ", ".join(f"{segment!r}: {value.code}" for segment, value in sorted(values.items()))
     code = f"{{{choices}}}.get(st.profile.get('segment'), {default.code})"
@@ -147,7 +185,9 @@ def _unary(scope: Scope, node: Node) -> Term:
         return Term("bool", f"(not {operand.code})", cost=operand.cost, spans=operand.spans)
     operand = scope.check(node.operand)
     if operand and operand.type not in ("number", "money", "duration"):
-        return scope.fail(node.at, f"expected a number, money or a duration after '-', was {WORDS[operand.type]}")
+        return scope.fail(
+            node.at, f"expected a number, money or a duration after '-', was {WORDS[operand.type]}"
+        )
     code = f"(-{operand.code})" if not operand.nullable else f"negative({operand.code})"
     return replace(operand, code=code)
 
@@ -188,7 +228,11 @@ def _member(scope: Scope, node: Binary) -> Term:
     else:
         right = scope.check(node.right)
         if right and (right.type != "set" or left.type != "text"):
-            return scope.fail(node.right.at, "expected a list or a {set} after 'in'", 'write x in list.name or x in {"a", "b"}')
+            return scope.fail(
+                node.right.at,
+                "expected a list or a {set} after 'in'",
+                'write x in list.name or x in {"a", "b"}',
+            )
         values = right.code
     operator = "not in" if negated else "in"
     if not left.nullable:
@@ -205,7 +249,9 @@ def _known_value(scope: Scope, node: Node, enum: Term, value: Term) -> None:
 
 def _compare(scope: Scope, node: Binary, left: Term, right: Term) -> Term:
     if left.type != right.type:
-        hint = EXAMPLES.get(left.type, "") if isinstance(node.right, Literal) else EXAMPLES.get(right.type, "")
+        hint = (
+            EXAMPLES.get(left.type, "") if isinstance(node.right, Literal) else EXAMPLES.get(right.type, "")
+        )
         return scope.fail(node.right.at, f"cannot compare {WORDS[left.type]} with {WORDS[right.type]}", hint)
     if node.operator not in ("==", "!=") and left.type in ("bool", "text", "set"):
         return scope.fail(node.at, f"{WORDS[left.type]} has no order", "compare with == or !=")
@@ -222,12 +268,27 @@ def _arithmetic(scope: Scope, node: Binary, left: Term, right: Term) -> Term:
     types = (left.type, node.operator, right.type)
     result = _RESULTS.get(types)
     if result is None:
-        verb = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "take the rest of"}[node.operator]
-        hint = EXAMPLES.get(left.type, "") if "number" in (left.type, right.type) and node.operator in "+-" else ""
+        verb = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "take the rest of"}[
+            node.operator
+        ]
+        hint = (
+            EXAMPLES.get(left.type, "")
+            if "number" in (left.type, right.type) and node.operator in "+-"
+            else ""
+        )
         return scope.fail(node.at, f"cannot {verb} {WORDS[left.type]} and {WORDS[right.type]}", hint)
+    if node.operator in ("/", "%") and isinstance(node.right, Literal) and not node.right.value:
+        return scope.fail(node.right.at, "division by zero", "divide by something else")
     code, nullable = f"{{0}} {node.operator} {{1}}", left.nullable or right.nullable
-    literal = next((x for x in (node.left, node.right) if isinstance(x, Literal) and x.kind == "number"), None)
-    if node.operator == "*" and literal is not None and isinstance(literal.value, Fraction) and literal.value.denominator != 1:
+    literal = next(
+        (x for x in (node.left, node.right) if isinstance(x, Literal) and x.kind == "number"), None
+    )
+    if (
+        node.operator == "*"
+        and literal is not None
+        and isinstance(literal.value, Fraction)
+        and literal.value.denominator != 1
+    ):
         # Whole numbers first, one division last: money times 0.9 is rounded once, not twice.
         value, other = literal.value, "{1}" if literal is node.left else "{0}"
         code = f"{other} * {value.numerator} / {value.denominator}"
@@ -259,7 +320,9 @@ def _call(scope: Scope, node: Node) -> Term:
     if node.function in AGGREGATES:
         return aggregate(scope, node)
     if node.function == "absent":
-        return absence(scope, node)
+        return scope.fail(
+            node.at, "absent(...) stands alone or is joined with `and`", "write: when: absent(...) and ..."
+        )
     if node.function == "if":
         return _choice(scope, node)
     function = FUNCTIONS.get(node.function)
@@ -268,7 +331,9 @@ def _call(scope: Scope, node: Node) -> Term:
         return scope.fail(node.at, f"unknown function {node.function!r}", nearest(node.function, names))
     if len(node.arguments) != len(function.parameters) or node.named:
         count = len(function.parameters)
-        return scope.fail(node.at, f"{function.name} takes {count} argument{'s' * (count != 1)}", f"e.g. {function.example}")
+        return scope.fail(
+            node.at, f"{function.name} takes {count} argument{'s' * (count != 1)}", f"e.g. {function.example}"
+        )
     terms: list[Term] = []
     for argument, expected in zip(node.arguments, function.parameters, strict=True):
         wanted = terms[0].type if expected == "same" else None if expected == "any" else expected
@@ -276,6 +341,8 @@ def _call(scope: Scope, node: Node) -> Term:
         if not term:
             return WRONG
         terms.append(term)
+    if function.name == "matches" and not _is_pattern(scope, node.arguments[1]):
+        return WRONG
     result = terms[0].type if function.result == "same" else function.result
     spans = tuple(span for term in terms for span in term.spans)
     cost = sum(term.cost for term in terms) + 0.4
@@ -286,6 +353,27 @@ def _call(scope: Scope, node: Node) -> Term:
     nullable = any(term.nullable for term in terms) or function.may_be_missing
     code = nullsafe("None if {0} is None else ", function.code, *terms)
     return Term(result, code, nullable=nullable, cost=cost, spans=spans)
+
+
+def _is_pattern(scope: Scope, node: Node) -> bool:
+    node = scope.inline(node)
+    if not isinstance(node, Literal):
+        scope.fail(
+            node.at,
+            "the regular expression is not written out",
+            'e.g. matches(remittance_info, "bet|casino")',
+        )
+        return False
+    try:
+        re.compile(str(node.value))
+    except re.error as error:
+        scope.fail(
+            node.at,
+            f"not a regular expression: {error}",
+            "put a backslash before ( ) [ ] . * + ? meant literally",
+        )
+        return False
+    return True
 
 
 def _choice(scope: Scope, node: Call) -> Term:

@@ -9,25 +9,25 @@ shows (values, sentence, contributing events) is computed by functions of its ow
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
-from zlib import crc32
 
 import rules.check as _check  # noqa: F401  fills the table of checks
-from rules.aggregates import key_code
 from rules.errors import ExpressionError, Mistake, RuleError, nearest
+from rules.feeding import slot_lines
 from rules.grammar import parse
+from rules.library import FUNCTIONS
 from rules.model import Expression, ListData, Rule
-from rules.nodes import Call, Filtered, Name, Node
-from rules.plan import MarkerSlot, SequenceSlot, SeriesSlot, SightingsSlot, Slot, StagePlan, TimerSlot
+from rules.nodes import Call, Name, Node
+from rules.patterns import absence, is_absence
+from rules.plan import StagePlan
+from rules.rendering import INDENT, Function
 from rules.terms import Scope, Term, conjuncts
 from rules.vocabulary import Vocabulary
 
 FORMATS = ("percent", "hours", "days", "date", "raw")
 """How a value may be shown in `say`, after a colon."""
-INDENT = "    "
 TEMPLATE = re.compile(r"\{([^{}]*)\}")
 
 
@@ -45,58 +45,7 @@ class Rulebook:
     """Stage to the event kinds it has a function for."""
     lists: Mapping[str, ListData]
     hash: str
-    """SHA-256 over rules, statuses, lists and the base currency."""
-
-
-@dataclass(slots=True)
-class _Function:
-    """A generated function in the making."""
-
-    name: str
-    lines: list[str] = field(default_factory=list)
-
-    def render(self, arguments: str) -> str:
-        """Return the source; code marked as shared is computed once where it is asked twice."""
-        body = "\n".join(self.lines)
-        uses = Counter(_marked(body))
-        names = {code: f"a{crc32(code.encode()):08x}" for code, count in uses.items() if count > 1}
-        resolved = _resolve(body, names)
-        head = f"def {self.name}({arguments}):\n"
-        if names:
-            head += f"{INDENT}{' = '.join(sorted(names.values()))} = U\n"
-        return head + (resolved or f"{INDENT}pass") + "\n"
-
-
-def _marked(text: str) -> list[str]:
-    """Return every marked part, inner ones too."""
-    found, stack = [], []
-    for at, character in enumerate(text):
-        if character == "\x01":
-            stack.append(at)
-        elif character == "\x02":
-            found.append(text[stack.pop() + 1 : at])
-    return found
-
-
-def _resolve(text: str, names: Mapping[str, str]) -> str:
-    out, stack = [], []
-    for character in text:
-        if character == "\x01":
-            stack.append((len(out), []))
-        elif character == "\x02":
-            start, raw = stack.pop()
-            code, inner = "".join(raw), "".join(out[start:])
-            del out[start:]
-            name = names.get(code)
-            out.append(f"({name} if {name} is not U else ({name} := {inner}))" if name else inner)
-            if stack:
-                stack[-1][1].append(f"\x01{code}\x02")
-            continue
-        else:
-            out.append(character)
-            if stack:
-                stack[-1][1].append(character)
-    return "".join(out)
+    """SHA-256 over rules, statuses, lists, predicates and the base currency."""
 
 
 class _Compiler:
@@ -135,10 +84,11 @@ class _Compiler:
         if rule.subject not in self.vocabulary.subjects or self.vocabulary.subjects[rule.subject].within:
             owners = [name for name, subject in self.vocabulary.subjects.items() if subject.within is None]
             hint = nearest(rule.subject, owners) or f"one of {', '.join(owners)}"
-            self.wrong(rule, f"unknown subject {rule.subject!r}", hint)
+            self.wrong(rule, "subject", f"unknown subject {rule.subject!r}", hint)
             return
-        if _is_timed(rule.when.node):
+        if any(is_absence(part) for part in conjuncts(rule.when.node)):
             self.timed(number, rule)
+            return
         for kind in kinds:
             self.condition(number, rule, kind)
 
@@ -147,29 +97,35 @@ class _Compiler:
         for pattern in rule.on:
             kinds = self.vocabulary.match(pattern)
             if not kinds:
-                self.wrong(rule, f"unknown event kind {pattern!r} in `on`", nearest(pattern, self.vocabulary.kinds))
+                self.wrong(
+                    rule,
+                    "on",
+                    f"unknown event kind {pattern!r} in `on`",
+                    nearest(pattern, self.vocabulary.kinds),
+                )
             found.extend(kinds)
         subject = self.vocabulary.subjects.get(rule.subject)
         if subject is not None:
             for kind in found:
                 if subject.field not in self.vocabulary.kinds[kind].fields:
-                    self.wrong(rule, f"{kind} names no {rule.subject} (it has no {subject.field})", "take another subject or event")
+                    self.wrong(
+                        rule,
+                        "on",
+                        f"{kind} names no {rule.subject} (it has no {subject.field})",
+                        "take another subject or event",
+                    )
         return tuple(sorted(set(found)))
 
-    def wrong(self, rule: Rule, problem: str, hint: str) -> None:
-        self.mistakes.append(Mistake(rule.file, 1, 1, f"{rule.id}: {problem}", hint))
+    def wrong(self, rule: Rule, key: str, problem: str, hint: str) -> None:
+        line, column = rule.places.get(key, (1, 1))
+        self.mistakes.append(Mistake(rule.file, line, column, problem, hint))
 
     def condition(self, number: int, rule: Rule, kind: str) -> None:
         scope = self.scope(rule, kind, rule.when)
-        for name, expression in rule.let.items():
-            inner = self.scope(rule, kind, expression)
-            inner.lets.pop(name)
-            inner.check(expression.node)
+        self.lets(rule, kind)
         term = scope.check(rule.when.node, "bool")
-        bands = [(band, self.scope(rule, kind, band.when or rule.when)) for band in rule.bands]
-        choices = [inner.check(band.when.node, "bool").code if band.when else "True" for band, inner in bands]
-        if not term or (_is_timed(rule.when.node)):
-            self.sight(number, rule, None if _is_timed(rule.when.node) else kind)
+        choices = self.choices(rule, kind)
+        if not term:
             return
         lines = self.conditions.setdefault((rule.subject, kind), [])
         valid = _validity(rule)
@@ -179,20 +135,39 @@ class _Compiler:
         self.sight(number, rule, kind)
 
     def timed(self, number: int, rule: Rule) -> None:
+        """Compile a rule that waits: it is asked when its timer runs out, never for an event."""
         scope = self.scope(rule, None, rule.when)
-        rest = [part for part in conjuncts(rule.when.node) if not (isinstance(part, Call) and part.function == "absent")]
-        for part in conjuncts(rule.when.node):
-            scope.check(part, "bool")
-        codes = [scope.check(part, "bool").code for part in rest]
-        place = next(n for n, slot in enumerate(scope.plan.slots) if isinstance(slot, TimerSlot) and slot.rule == rule.id) if any(
-            isinstance(slot, TimerSlot) and slot.rule == rule.id for slot in scope.plan.slots) else -1  # fmt: skip
-        if place < 0:
+        parts = conjuncts(rule.when.node)
+        waits = [part for part in parts if is_absence(part)]
+        for second in waits[1:]:
+            scope.fail(second.at, "a rule waits for one thing only", "make two rules of it")
+        self.lets(rule, None)
+        codes = [scope.check(part, "bool").code for part in parts if not is_absence(part)]
+        place = absence(scope, waits[0])
+        if place is None:
             return
         condition = " and ".join(codes) or "True"
         lines = self.timers.setdefault(rule.subject, [])
-        lines.append(f"{INDENT}if place == {place}:\n{INDENT * 2}try:\n{INDENT * 3}if {_validity(rule)}{condition}:")
-        lines.append(f"{INDENT * 4}hits.append(({number}, 0))")
+        lines.append(
+            f"{INDENT}if place == {place}:\n{INDENT * 2}try:\n{INDENT * 3}if {_validity(rule)}{condition}:"
+        )
+        lines.extend(_band_lines(number, self.choices(rule, None), 4))
         lines.append(f"{INDENT * 2}except Exception as x:\n{INDENT * 3}failures.append(({number}, repr(x)))")
+        self.sight(number, rule, None)
+
+    def lets(self, rule: Rule, kind: str | None) -> None:
+        """Check every let on its own, so that mistakes in it are told at its place."""
+        for name, expression in rule.let.items():
+            inner = self.scope(rule, kind, expression)
+            if name in self.vocabulary.fields:
+                inner.fail(0, f"the let {name!r} hides the field of that name", "give it another name")
+            inner.lets.pop(name)
+            inner.check(expression.node)
+
+    def choices(self, rule: Rule, kind: str | None) -> list[str]:
+        """Return the code of each band's condition."""
+        scopes = [(band, self.scope(rule, kind, band.when or rule.when)) for band in rule.bands]
+        return [scope.check(band.when.node, "bool").code if band.when else "True" for band, scope in scopes]
 
     def sight(self, number: int, rule: Rule, kind: str | None) -> None:
         """Generate what a hit of this rule on this kind shows."""
@@ -201,8 +176,10 @@ class _Compiler:
         shown = {name: quiet.check(Name(0, name)) for name in rule.let}
         shown |= {f"param.{name}": quiet.check(Name(0, f"param.{name}")) for name in rule.params}
         term = quiet.check(rule.when.node)
-        shown |= {name: quiet.check(Name(0, name)) for name in _fields_of(rule.when.node, self.vocabulary, rule)}
-        function = _Function(f"sight_{number}_{_identifier(kind or 'timer')}")
+        shown |= {
+            name: quiet.check(Name(0, name)) for name in _fields_of(rule.when.node, self.vocabulary, rule)
+        }
+        function = Function(f"sight_{number}_{_identifier(kind or 'timer')}")
         pairs = ", ".join(f"{name!r}: plain({t.code}, {t.type!r})" for name, t in shown.items() if t)
         spans = [*term.spans, *(span for t in shown.values() if t for span in t.spans)]
         listed = ", ".join(dict.fromkeys(spans))
@@ -222,7 +199,9 @@ class _Compiler:
         return f"''.join(({', '.join(parts)},))"
 
     def shown(self, rule: Rule, kind: str | None, text: str, at: int) -> str:
-        expression, _, style = text.rpartition(":") if text.rpartition(":")[2].strip() in FORMATS else (text, "", "")
+        expression, _, style = (
+            text.rpartition(":") if text.rpartition(":")[2].strip() in FORMATS else (text, "", "")
+        )
         scope = self.scope(rule, kind, rule.say_place)
         shifted = replace(scope, wrong=lambda where, problem, hint: scope.wrong(at + where, problem, hint))
         try:
@@ -235,7 +214,7 @@ class _Compiler:
     def stage_function(self, stage: str, kind: str) -> str | None:
         """Return the function of a stage for a kind, or None where it has nothing to do."""
         plan = self.plans[stage]
-        function = _Function(f"{stage}__{_identifier(kind)}")
+        function = Function(f"{stage}__{_identifier(kind)}")
         stub = _STUB_RULE
         scope = Scope(
             vocabulary=self.vocabulary, plans=self.plans, lists=self.lists, base_currency=self.base_currency,
@@ -244,7 +223,7 @@ class _Compiler:
         )  # fmt: skip
         before, after = [], []
         for place, slot in enumerate(plan.slots):
-            early, late = _slot_lines(scope.inside(kind), place, slot, kind)
+            early, late = slot_lines(scope.inside(kind), place, slot, kind)
             before += early
             after += late
         function.lines += before
@@ -253,17 +232,22 @@ class _Compiler:
         conditions = self.conditions.get((stage, kind), [])
         function.lines += conditions
         if conditions:
-            function.lines.append(f"{INDENT}if hits:\n{INDENT * 2}see(hits, {kind!r}, e, d, S, F, st, t, now, r, late)")
+            function.lines.append(
+                f"{INDENT}if hits:\n{INDENT * 2}see(hits, {kind!r}, e, d, S, F, st, t, now, r, late)"
+            )
         function.lines += after
         return function.render("e, d, S, F, st, t, now, r, late, hits, failures") if function.lines else None
 
 
-def _band_lines(number: int, choices: Sequence[str]) -> list[str]:
+def _band_lines(number: int, choices: Sequence[str], depth: int = 3) -> list[str]:
+    indent = INDENT * depth
     if choices == ["True"]:
-        return [f"{INDENT * 3}hits.append(({number}, 0))"]
+        return [f"{indent}hits.append(({number}, 0))"]
     lines = []
     for n, choice in enumerate(choices):
-        lines.append(f"{INDENT * 3}{'if' if n == 0 else 'elif'} {choice}:\n{INDENT * 4}hits.append(({number}, {n}))")
+        lines.append(
+            f"{indent}{'if' if n == 0 else 'elif'} {choice}:\n{indent}{INDENT}hits.append(({number}, {n}))"
+        )
     return lines
 
 
@@ -271,10 +255,6 @@ def _validity(rule: Rule) -> str:
     low = f"t >= {rule.valid_from_ms} and " if rule.valid_from_ms is not None else ""
     high = f"t < {rule.valid_to_ms} and " if rule.valid_to_ms is not None else ""
     return low + high
-
-
-def _is_timed(node: Node) -> bool:
-    return any(isinstance(part, Call) and part.function == "absent" for part in conjuncts(node))
 
 
 def _identifier(kind: str) -> str:
@@ -291,85 +271,9 @@ def _fields_of(node: Node, vocabulary: Vocabulary, rule: Rule) -> list[str]:
     for name in ("left", "right", "operand"):
         child = getattr(node, name, None)
         children += [child] if child is not None else []
-    if isinstance(node, Call) and node.function in _check.FUNCTIONS:
+    if isinstance(node, Call) and node.function in FUNCTIONS:
         children += node.arguments
     return list(dict.fromkeys(name for child in children for name in _fields_of(child, vocabulary, rule)))
-
-
-def _slot_lines(scope: Scope, place: int, slot: Slot, kind: str) -> tuple[list[str], list[str]]:
-    """Return the lines that feed a slot before the rules are asked, and after."""
-    if isinstance(slot, SeriesSlot):
-        return (_push_lines(scope, place, slot) if kind in slot.selection.kinds else []), []
-    if isinstance(slot, SightingsSlot | MarkerSlot):
-        return [], (_note_lines(scope, place, slot) if kind in slot.selection.kinds else [])
-    if isinstance(slot, SequenceSlot):
-        return _step_lines(scope, place, slot, kind), []
-    return _timer_lines(scope, place, slot, kind), []
-
-
-def _where(scope: Scope, condition: Node | None) -> str:
-    return scope.check(condition, "bool").code if condition is not None else ""
-
-
-def _guarded(conditions: Sequence[str], lines: Sequence[str]) -> list[str]:
-    kept = [condition for condition in conditions if condition]
-    if not kept:
-        return [f"{INDENT}{line}" for line in lines]
-    return [f"{INDENT}if {' and '.join(kept)}:", *(f"{INDENT * 2}{line}" for line in lines)]
-
-
-def _push_lines(scope: Scope, place: int, slot: SeriesSlot) -> list[str]:
-    sums = [_column(scope.check(value)) for value in slot.sums.values()]
-    items = [scope.check(value).code for value in slot.items.values()]
-    conditions = [_where(scope, slot.selection.where)]
-    guard = next((v for v in [*slot.sums.values(), *slot.items.values()] if v.text() == slot.guard), None)
-    if guard is not None:
-        term = scope.check(guard)
-        conditions.append(f"{term.code} is not None" if term.nullable else "")
-    made = f"Series({len(slot.sums)}, {slot.square_columns!r}, {len(slot.items)})"
-    values = "".join(f", ({', '.join(codes)},)" if codes else ", ()" for codes in (sums, items))
-    values = values.removesuffix(", ()").removesuffix(", ()") if not items else values
-    find = [f"s = S[{place}]", "if s is None:", f"{INDENT}s = S[{place}] = {made}"]
-    if slot.key:
-        code = key_code(scope, slot.key)
-        conditions.append(f"(k := {code}) is not None")
-        find = [f"s = part(S, {place}, k, {len(slot.sums)}, {slot.square_columns!r}, {len(slot.items)})"]
-    prune = [f"if not len(s.times) & 31:\n{INDENT * 3}s.prune(now - {slot.retain_ms}, {slot.keep_last})"]
-    if not any(conditions):
-        prune = [f"if not len(s.times) & 31:\n{INDENT * 2}s.prune(now - {slot.retain_ms}, {slot.keep_last})"]
-    return _guarded(conditions, [*find, f"s.push(t, r{values})", *prune])
-
-
-def _column(term: Term) -> str:
-    return f"round({term.code} * 1000000)" if term.type == "number" else term.code
-
-
-def _note_lines(scope: Scope, place: int, slot: SightingsSlot | MarkerSlot) -> list[str]:
-    conditions = [_where(scope, slot.selection.where)]
-    if isinstance(slot, MarkerSlot):
-        return _guarded(conditions, [f"if S[{place}] is None or S[{place}] < t: S[{place}] = t"])
-    term = scope.check(slot.value)
-    return _guarded([*conditions, f"{term.code} is not None" if term.nullable else ""], [f"sighted(S, {place}, {term.code}, t)"])
-
-
-def _step_lines(scope: Scope, place: int, slot: SequenceSlot, kind: str) -> list[str]:
-    lines = []
-    patterns: list[Filtered | None] = [*(step.event for step in slot.sequence.steps), slot.sequence.without]
-    for n, pattern in enumerate(patterns):
-        if pattern is not None and pattern.kind == kind:
-            step = f"step(S, {place}, {n}, {len(slot.sequence.steps)}, t, r, now - {slot.retain_ms + scope.grace_ms})"
-            lines += _guarded([_where(scope, pattern.condition)], [step])
-    return lines
-
-
-def _timer_lines(scope: Scope, place: int, slot: TimerSlot, kind: str) -> list[str]:
-    key = key_code(scope, slot.key) if slot.key else "''"
-    lines = []
-    if slot.awaited.kind == kind:
-        lines += _guarded([_where(scope, slot.awaited.condition)], [f"cancel_timer(S, {place}, {key}, t)"])
-    if slot.after.kind == kind:
-        lines += _guarded([_where(scope, slot.after.condition)], [f"start_timer(st, S, {place}, {key}, t + {slot.for_ms}, r)"])
-    return lines
 
 
 _NOWHERE = Expression("", Name(0, ""), "", ((1, 1),))
@@ -401,7 +305,9 @@ def compile_rulebook(
         With every mistake of every rule.
     """
     compiler = _Compiler(vocabulary, lists, base_currency, grace_ms, predicates or {})
-    running = tuple(sorted((rule for rule in rules if rule.status in ("live", "shadow")), key=lambda rule: rule.id))
+    running = tuple(
+        sorted((rule for rule in rules if rule.status in ("live", "shadow")), key=lambda rule: rule.id)
+    )
     for number, rule in enumerate(running):
         compiler.rule(number, rule)
     if compiler.mistakes:
@@ -416,30 +322,38 @@ def compile_rulebook(
         functions += [source for source in made.values() if source is not None]
     for stage in stages:
         lines = compiler.timers.get(stage, [f"{INDENT}pass"])
-        functions.append(f"def {stage}__timers(place, e, d, S, F, st, t, now, r, late, hits, failures):\n" + "\n".join(lines) + "\n")
+        functions.append(
+            f"def {stage}__timers(place, e, d, S, F, st, t, now, r, late, hits, failures):\n"
+            + "\n".join(lines)
+            + "\n"
+        )
     source = "\n\n".join([*functions, *dict.fromkeys(compiler.sights)])
     return Rulebook(
         rules=running, source=source, plans=compiler.plans, stages=stages, kinds=kinds, lists=dict(lists),
-        hash=_hash(running, lists, base_currency),
+        hash=_hash(running, lists, base_currency, compiler.predicates),
     )  # fmt: skip
 
 
 def _check_resting(compiler: _Compiler, resting: Sequence[Rule]) -> None:
     """Check drafts and retired rules in a compiler of their own, so that they leave no slots."""
     predicates = {name: Expression("", node, "", ((1, 1),)) for name, node in compiler.predicates.items()}
-    apart = _Compiler(compiler.vocabulary, compiler.lists, compiler.base_currency, compiler.grace_ms, predicates)
+    apart = _Compiler(
+        compiler.vocabulary, compiler.lists, compiler.base_currency, compiler.grace_ms, predicates
+    )
     for number, rule in enumerate(resting):
         apart.rule(number, rule)
     if apart.mistakes:
         raise RuleError(apart.mistakes)
 
 
-def _hash(rules: Sequence[Rule], lists: Mapping[str, ListData], base_currency: str) -> str:
+def _hash(
+    rules: Sequence[Rule], lists: Mapping[str, ListData], base_currency: str, predicates: Mapping[str, Node]
+) -> str:
     digest = sha256(base_currency.encode())
     for rule in rules:
         digest.update(f"\n{rule.id} {rule.version} {rule.status}".encode())
     for name, data in sorted(lists.items()):
         digest.update(f"\n{name} {data.version} {sorted(data.entries)!r}".encode())
+    for name, node in sorted(predicates.items()):
+        digest.update(f"\n{name} = {node.text()}".encode())
     return digest.hexdigest()
-
-

@@ -102,7 +102,9 @@ def parse(text: str) -> Node:
 def _unreadable(text: str, error: UnexpectedInput) -> ExpressionError:
     if not text.strip():
         return ExpressionError(0, "the expression is empty", "write a condition, e.g. amount >= 1000 CNY")
-    ended = isinstance(error, UnexpectedEOF) or (isinstance(error, UnexpectedToken) and error.token.type == "$END")
+    ended = isinstance(error, UnexpectedEOF) or (
+        isinstance(error, UnexpectedToken) and error.token.type == "$END"
+    )
     if ended:
         hint = "close the bracket" if text.count("(") > text.count(")") else "something is missing at the end"
         return ExpressionError(len(text.rstrip()), "the expression ends too early", hint)
@@ -200,11 +202,15 @@ def _sequence(tree: Tree[Token]) -> Node:
         assert isinstance(pattern, Tree)
         limit = _duration(_at(tree), str(child.children[1])) if len(child.children) > 1 else None
         if limit is not None and limit.kind != "duration":
-            raise ExpressionError(_at(child), "a sequence counts hours and days, not business days", "write 24h or 3d")
+            raise ExpressionError(
+                _at(child), "a sequence counts hours and days, not business days", "write 24h or 3d"
+            )
         if steps and limit is None:
             raise ExpressionError(_at(child), "this step has no limit of time", "write: -> kind within 24h")
         if not steps and limit is not None:
-            raise ExpressionError(_at(child), "the first step has nothing before it", "leave its `within` out")
+            raise ExpressionError(
+                _at(child), "the first step has nothing before it", "leave its `within` out"
+            )
         steps.append(Step(_pattern(pattern), int(limit.value) if limit else 0))
     return Sequence(_at(tree), tuple(steps), without)
 

@@ -60,7 +60,7 @@ FUNCTIONS = {
         Function(name="distance_km", parameters=("number", "number", "number", "number"), result="number",
                  code="distance_km({0}, {1}, {2}, {3})", about="great-circle distance of two points in degrees: lat, lon, lat, lon",
                  example="distance_km(geo.lat, geo.lon, last(geo.lat, 1 events, prior=true), last(geo.lon, 1 events, prior=true)) > 300"),
-        Function(name="is_multiple", parameters=("money", "money"), result="bool", code="({0} % {1} == 0)",
+        Function(name="is_multiple", parameters=("money", "money"), result="bool", code="(rest({0}, {1}) == 0)",
                  about="whether an amount is a whole multiple of another", example="is_multiple(amount, 1000 CNY)"),
     )
 }  # fmt: skip

@@ -29,13 +29,29 @@ from rules.model import (
 )
 from rules.nodes import Literal
 
-REQUIRED = ("id", "title", "dimension", "on", "when", "severity", "status", "say", "why", "source", "triage", "owner")
+REQUIRED = (
+    "id",
+    "title",
+    "dimension",
+    "on",
+    "when",
+    "severity",
+    "status",
+    "say",
+    "why",
+    "source",
+    "triage",
+    "owner",
+)
 OPTIONAL = (
     "subject", "let", "params", "points", "bands", "alert", "cooldown", "verification", "disclosure", "valid",
 )  # fmt: skip
 DEFAULT_COOLDOWN_MS = 86_400_000
 PACKS = Path(str(files("rules") / "packs"))
 """The packs that ship with the project."""
+
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Reader:
@@ -45,6 +61,20 @@ class _Reader:
         self.file = str(path)
         self.lines = text.splitlines()
         self.mistakes: list[Mistake] = []
+
+    def compose(self) -> yaml.Node | None:
+        """Return the file's root node, or None where it is no YAML or empty."""
+        try:
+            root = yaml.compose("\n".join(self.lines), Loader=_LOADER)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark
+            place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+            problem = f"not YAML: {error.problem}"
+            self.mistakes.append(Mistake(self.file, *place, problem, "check indentation, colons and quotes"))
+            return None
+        if root is None:
+            self.wrong(None, "the file is empty", "docs/rule-language.md shows a first rule")
+        return root
 
     def wrong(self, node: yaml.Node | None, problem: str, hint: str = "") -> None:
         mark = node.start_mark if node is not None else None
@@ -122,7 +152,11 @@ class _Reader:
                 row = self.lines[line]
                 if character.isspace():
                     break
-                while column < len(row) and row[column] != character and (row[column].isspace() or row[column] == "\\"):
+                while (
+                    column < len(row)
+                    and row[column] != character
+                    and (row[column].isspace() or row[column] == "\\")
+                ):
                     column += 1
                 if column < len(row):
                     break
@@ -143,12 +177,9 @@ def read_rule(path: Path, text: str, pack: str) -> Rule:
         With every mistake of the file: YAML, unknown or missing keys, values, expressions.
     """
     reader = _Reader(path, text)
-    try:
-        root = yaml.compose(text, Loader=yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise RuleError([Mistake(str(path), *place, f"not YAML: {error.problem}", "check indentation and quotes")]) from None
+    root = reader.compose()
+    if root is None:
+        raise RuleError(reader.mistakes)
     rule = _rule(reader, reader.mapping(root, "the file"), root, pack)
     if reader.mistakes or rule is None:
         raise RuleError(reader.mistakes)
@@ -159,7 +190,9 @@ def _rule(reader: _Reader, keys: dict[str, tuple[yaml.Node, yaml.Node]], root: A
     known = (*REQUIRED, *OPTIONAL)
     for name, (key, _) in keys.items():
         if name not in known:
-            reader.wrong(key, f"unknown key {name!r}", nearest(name, known) or f"known keys: {', '.join(known)}")
+            reader.wrong(
+                key, f"unknown key {name!r}", nearest(name, known) or f"known keys: {', '.join(known)}"
+            )
     for name in REQUIRED:
         if name not in keys and not (name == "severity" and "bands" in keys):
             reader.wrong(root, f"{name!r} is missing", f"add `{name}: ...`")
@@ -177,7 +210,9 @@ def _rule(reader: _Reader, keys: dict[str, tuple[yaml.Node, yaml.Node]], root: A
     say_node = keys["say"][1] if "say" in keys else None
     identity = read("id", reader.text, default="")
     if identity and Path(reader.file).stem.lower() not in {identity.lower(), "<text>"}:
-        reader.wrong(keys["id"][1], f"id {identity!r} does not match the file's name", f"name the file {identity}.yaml")
+        reader.wrong(
+            keys["id"][1], f"id {identity!r} does not match the file's name", f"name the file {identity}.yaml"
+        )
     title = read("title", reader.text, default="")
     fields: dict[str, Any] = {
         "dimension": read("dimension", reader.one_of, DIMENSIONS),
@@ -196,12 +231,19 @@ def _rule(reader: _Reader, keys: dict[str, tuple[yaml.Node, yaml.Node]], root: A
         return None
     # As text throughout: YAML 1.1 would read the key `on` as true.
     plain = yaml.load("\n".join(reader.lines), Loader=yaml.BaseLoader)  # noqa: S506
-    place = Expression(say_node.value, Literal(0, "text", say_node.value), reader.file, reader.places(say_node))
+    place = Expression(
+        say_node.value, Literal(0, "text", say_node.value), reader.file, reader.places(say_node)
+    )
     return Rule(
         id=identity, title=title, when=when, let=let, params=params, bands=bands, alert=alert_text == "true",
         say=say_node.value.strip(), say_place=place, valid_from_ms=valid[0], valid_to_ms=valid[1], pack=pack,
-        file=reader.file, version=content_hash(plain)[:12], plain=plain, **fields,
+        file=reader.file, version=content_hash(plain)[:12], plain=plain,
+        places={name: _place(node) for name, (_, node) in keys.items()}, **fields,
     )  # fmt: skip
+
+
+def _place(node: yaml.Node) -> tuple[int, int]:
+    return node.start_mark.line + 1, node.start_mark.column + 1
 
 
 def content_hash(plain: Mapping[str, Any]) -> str:
@@ -233,15 +275,21 @@ def _params(reader: _Reader, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]) ->
         return {}
     found = {}
     for name, (key, node) in reader.mapping(keys["params"][1], "params").items():
-        choices = reader.mapping(node, name) if isinstance(node, yaml.MappingNode) else {"default": (key, node)}
-        values = {choice: reader.expression(value, f"params.{name}") for choice, (_, value) in choices.items()}
+        choices = (
+            reader.mapping(node, name) if isinstance(node, yaml.MappingNode) else {"default": (key, node)}
+        )
+        values = {
+            choice: reader.expression(value, f"params.{name}") for choice, (_, value) in choices.items()
+        }
         for choice, (choice_key, _) in choices.items():
             if choice != "default" and choice not in SEGMENTS:
                 hint = nearest(choice, SEGMENTS) or f"segments: {', '.join(SEGMENTS)}"
                 reader.wrong(choice_key, f"params.{name}: unknown segment {choice!r}", hint)
         default = values.pop("default", None)
         if default is None:
-            reader.wrong(key, f"params.{name}: the default is missing or cannot be read", "write `default: 50000 CNY`")
+            reader.wrong(
+                key, f"params.{name}: the default is missing or cannot be read", "write `default: 50000 CNY`"
+            )
             continue
         by_segment = {choice: value.node for choice, value in values.items() if value is not None}
         found[name] = Parameter(name, default.node, by_segment, default)
@@ -250,20 +298,28 @@ def _params(reader: _Reader, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]) ->
 
 def _bands(reader: _Reader, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]) -> tuple[Band, ...]:
     if "bands" not in keys:
-        severity = reader.one_of(keys["severity"][1], "severity", SEVERITIES) if "severity" in keys else "info"
+        severity = (
+            reader.one_of(keys["severity"][1], "severity", SEVERITIES) if "severity" in keys else "info"
+        )
         return (Band(None, _points(reader, keys.get("points")), severity),)
     for name in ("points", "severity"):
         if name in keys:
-            reader.wrong(keys[name][0], f"{name!r} beside 'bands'", "each band has its own points and severity")
+            reader.wrong(
+                keys[name][0], f"{name!r} beside 'bands'", "each band has its own points and severity"
+            )
     node = keys["bands"][1]
     bands = []
     for item in node.value if isinstance(node, yaml.SequenceNode) else [node]:
         parts = reader.mapping(item, "a band")
         for name, (key, _) in parts.items():
             if name not in {"when", "points", "severity"}:
-                reader.wrong(key, f"unknown key {name!r} in a band", nearest(name, ("when", "points", "severity")))
+                reader.wrong(
+                    key, f"unknown key {name!r} in a band", nearest(name, ("when", "points", "severity"))
+                )
         when = reader.expression(parts["when"][1], "bands.when") if "when" in parts else None
-        severity = reader.one_of(parts["severity"][1], "severity", SEVERITIES) if "severity" in parts else "info"
+        severity = (
+            reader.one_of(parts["severity"][1], "severity", SEVERITIES) if "severity" in parts else "info"
+        )
         bands.append(Band(when, _points(reader, parts.get("points")), severity))
     return tuple(bands)
 
@@ -310,7 +366,9 @@ def load_packs(folders: Iterable[Path]) -> list[Rule]:
     for folder in folders:
         paths = sorted(path for path in folder.rglob("*.yaml") if _is_rule(path))
         if not paths:
-            mistakes.append(Mistake(str(folder), 1, 1, "no rule found", "name a folder that holds rule files (*.yaml)"))
+            mistakes.append(
+                Mistake(str(folder), 1, 1, "no rule found", "name a folder that holds rule files (*.yaml)")
+            )
         for path in paths:
             try:
                 rule = read_rule(path, path.read_text(encoding="utf-8"), path.parent.name)
@@ -319,7 +377,9 @@ def load_packs(folders: Iterable[Path]) -> list[Rule]:
                 continue
             if rule.id in rules:
                 other = rules[rule.id].file
-                mistakes.append(Mistake(str(path), 1, 1, f"rule {rule.id!r} is also in {other}", "give one another id"))
+                mistakes.append(
+                    Mistake(str(path), 1, 1, f"rule {rule.id!r} is also in {other}", "give one another id")
+                )
             rules[rule.id] = rule
     if mistakes:
         raise RuleError(mistakes)
@@ -330,6 +390,47 @@ def _is_rule(path: Path) -> bool:
     return not path.name.endswith(".test.yaml") and path.name != "pack.yaml"
 
 
+PACK_KEYS = ("purpose", "owner", "sources", "predicates")
+
+
+def load_predicates(folders: Iterable[Path]) -> dict[str, Expression]:
+    """Return the named conditions of the packs in some folders: `predicates` of every `pack.yaml`.
+
+    Raises
+    ------
+    RuleError
+        With every mistake of every file; a name given twice with another meaning is one.
+    """
+    found: dict[str, Expression] = {}
+    mistakes: list[Mistake] = []
+    for path in (path for folder in folders for path in sorted(folder.rglob("pack.yaml"))):
+        reader = _Reader(path, path.read_text(encoding="utf-8"))
+        for name, (key, node) in _pack_predicates(reader).items():
+            expression = reader.expression(node, f"predicates.{name}")
+            if expression is None:
+                continue
+            if name in found and found[name].node.text() != expression.node.text():
+                problem = f"the predicate {name!r} means something else in {found[name].file}"
+                reader.wrong(key, problem, "give one of them another name")
+            found.setdefault(name, expression)
+        mistakes.extend(reader.mistakes)
+    if mistakes:
+        raise RuleError(mistakes)
+    return found
+
+
+def _pack_predicates(reader: _Reader) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+    root = reader.compose()
+    keys = reader.mapping(root, "the file") if root is not None else {}
+    for name, (key, _) in keys.items():
+        if name not in PACK_KEYS:
+            reader.wrong(key, f"unknown key {name!r}", nearest(name, PACK_KEYS))
+    for name in PACK_KEYS[:2]:
+        if root is not None and name not in keys:
+            reader.wrong(root, f"{name!r} is missing", f"add `{name}: ...`")
+    return reader.mapping(keys["predicates"][1], "predicates") if "predicates" in keys else {}
+
+
 def load_lists(folder: Path) -> dict[str, ListData]:
     """Return the lists of a folder: each `name.yaml` with `version`, `about` and `entries`."""
     found = {}
@@ -338,5 +439,7 @@ def load_lists(folder: Path) -> dict[str, ListData]:
         if not isinstance(plain, dict) or "entries" not in plain:
             continue
         entries = frozenset(str(entry) for entry in plain["entries"])
-        found[path.stem] = ListData(path.stem, str(plain.get("version", "0")), entries, str(plain.get("about", "")))
+        found[path.stem] = ListData(
+            path.stem, str(plain.get("version", "0")), entries, str(plain.get("about", ""))
+        )
     return found

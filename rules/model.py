@@ -89,6 +89,8 @@ class Rule:
     """First 12 hex digits of the content hash: every key of the file but `status`, canonically written."""
     plain: Mapping[str, object] = field(compare=False)
     """The file as plain data, for the archive."""
+    places: Mapping[str, tuple[int, int]] = field(compare=False, default_factory=dict)
+    """Line and column of each key's value, for messages."""
 
 
 @dataclass(frozen=True, slots=True)

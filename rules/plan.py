@@ -58,7 +58,9 @@ class SeriesSlot:
     def signature(self) -> str:
         """Return the text that tells this slot from all others, columns included."""
         columns = [*self.sums, "/", *sorted(self.squares), "/", *self.items]
-        return f"series {self.selection.text()} by {','.join(self.key)} if {self.guard} of {';'.join(columns)}"
+        return (
+            f"series {self.selection.text()} by {','.join(self.key)} if {self.guard} of {';'.join(columns)}"
+        )
 
 
 @dataclass(slots=True)

@@ -111,8 +111,23 @@ class Scope:
         """Return the term of a node; `expected` is the type it must have."""
         term = CHECKS[type(node)](self, node)
         if term and expected is not None and term.type != expected:
-            return self.fail(node.at, f"expected {WORDS[expected]}, was {WORDS[term.type]}", EXAMPLES.get(expected, ""))
+            return self.fail(
+                node.at, f"expected {WORDS[expected]}, was {WORDS[term.type]}", EXAMPLES.get(expected, "")
+            )
         return term
+
+
+def allowed(scope: Scope, at: int, name: str) -> bool:
+    """Return whether the rule may read a field; tells why not."""
+    if scope.vocabulary.fields[name].purpose != "fraud_only" or scope.rule.dimension == "fraud":
+        return True
+    problem = f"{name!r} is for fraud rules alone (this rule's dimension: {scope.rule.dimension})"
+    scope.fail(
+        at,
+        problem,
+        "device data kept for fraud may serve fraud rules alone: set `dimension: fraud` or do without",
+    )
+    return False
 
 
 def number_code(value: Fraction) -> str:

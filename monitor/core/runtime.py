@@ -1,0 +1,402 @@
+"""What generated functions call: windows, missing values, sightings, sequences, timers.
+
+Names and argument order are the contract with `rules.compile`. A series that nothing was pushed to
+is `None`; an index range is a pair `(i, j)`.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache
+from math import asin, cos, floor, radians, sin, sqrt
+from typing import TYPE_CHECKING, Any
+
+from monitor.core.windows import Series
+
+if TYPE_CHECKING:
+    from monitor.core.periods import Periods
+    from monitor.core.state import State
+
+EARTH_KM = 6371.0088
+"""Mean radius of the Earth (IUGG)."""
+MOST_SIGHTINGS = 512
+"""Values remembered of one field; beyond them the one unseen longest is forgotten."""
+MOST_EVIDENCE = 50
+MICRO = 1_000_000
+LARGE = 1e9
+UNSET = object()
+"""A shared value that was not computed yet."""
+Span = tuple[int, int]
+NOTHING: Span = (0, 0)
+
+
+# Index ranges.
+
+
+def after(s: Series | None, cut: int) -> Span:
+    """Return the range of events later than `cut`."""
+    if s is None:
+        return NOTHING
+    times = s.times
+    return bisect_right(times, cut), len(times)
+
+
+def between(s: Series | None, low: int, high: int) -> Span:
+    """Return the range of events in `(low, high]`."""
+    if s is None:
+        return NOTHING
+    return bisect_right(s.times, low), bisect_right(s.times, high)
+
+
+def latest(s: Series | None, size: int, ref: int | None, time_ms: int) -> Span:
+    """Return the range of the last `size` events; of those before the event `ref` where it is given."""
+    if s is None:
+        return NOTHING
+    end = len(s.times) if ref is None else _position(s, ref, time_ms)
+    return max(0, end - size), end
+
+
+def prior(s: Series | None, span: Span, time_ms: int, ref: int) -> Span:
+    """Return the part of a range that lies before the event `ref`."""
+    if s is None:
+        return NOTHING
+    end = min(span[1], _position(s, ref, time_ms))
+    return min(span[0], end), end
+
+
+def _position(s: Series, ref: int, time_ms: int) -> int:
+    """Return where an event stands, or where it would if it is not in the series."""
+    refs = s.refs
+    if refs and refs[-1] == ref:
+        return len(refs) - 1
+    end = bisect_right(s.times, time_ms)
+    for at in range(bisect_left(s.times, time_ms), end):
+        if refs[at] == ref:
+            return at
+    return end
+
+
+def width(span: Span) -> int:
+    """Return how many events a range holds."""
+    return max(0, span[1] - span[0])
+
+
+# Aggregates.
+
+
+def count_after(s: Series | None, cut: int) -> int:
+    """Return the number of events later than `cut`."""
+    if s is None:
+        return 0
+    times = s.times
+    return len(times) - bisect_right(times, cut)
+
+
+def total_after(s: Series | None, k: int, cut: int) -> int:
+    """Return the sum of column `k` over the events later than `cut`."""
+    if s is None:
+        return 0
+    column = s.sums[k]
+    return column[-1] - column[bisect_right(s.times, cut)]
+
+
+def total(s: Series | None, k: int, span: Span) -> int:
+    """Return the sum of column `k` over a range."""
+    return 0 if s is None or span[0] >= span[1] else s.total(k, *span)
+
+
+def mean(s: Series | None, k: int, span: Span, scale: int = 1) -> float | None:
+    """Return the average of column `k`; missing where the range is empty."""
+    n = span[1] - span[0]
+    return None if s is None or n <= 0 else s.total(k, *span) / (n * scale)
+
+
+def deviation(s: Series | None, k: int, span: Span, scale: int = 1) -> float | None:
+    """Return the population standard deviation of column `k`; missing where the range is empty."""
+    return None if s is None or span[0] >= span[1] else s.stddev(k, *span) / scale
+
+
+def zscore(value: Any, scale: int, s: Series | None, k: int, span: Span, least: int) -> float | None:
+    """Return how many standard deviations a value lies from the mean of a range.
+
+    Missing where the value is, where the range has fewer than `least` events, or where they are all equal.
+    """
+    if value is None or s is None or span[1] - span[0] < least:
+        return None
+    spread = s.stddev(k, *span)
+    if not spread:
+        return None
+    return (value * scale - s.total(k, *span) / (span[1] - span[0])) / spread
+
+
+def _raw(method: Callable[..., Any]) -> Callable[..., Any]:
+    def read(s: Series | None, c: int, span: Span) -> Any:
+        return None if s is None or span[0] >= span[1] else method(s, c, *span)
+
+    return read
+
+
+minimum, maximum = _raw(Series.minimum), _raw(Series.maximum)
+first, last = _raw(Series.first), _raw(Series.last)
+
+
+def distinct(s: Series | None, c: int, span: Span) -> int:
+    """Return how many different values raw column `c` has in a range."""
+    return 0 if s is None or span[0] >= span[1] else s.distinct(c, *span)
+
+
+def quantile(s: Series | None, c: int, q: float, span: Span) -> Any:
+    """Return the nearest-rank quantile of raw column `c`."""
+    return None if s is None or span[0] >= span[1] else s.quantile(c, q, *span)
+
+
+# Series parted by a key.
+
+
+def sub(parts: dict[str, Series] | None, key: str | None) -> Series | None:
+    """Return the series of a key."""
+    return None if parts is None or key is None else parts.get(key)
+
+
+def part(slots: list[Any], place: int, key: str, sums: int, squares: tuple[int, ...], items: int) -> Series:
+    """Return the series of a key, made where it is new."""
+    parts = slots[place]
+    if parts is None:
+        parts = slots[place] = {}
+    found: Series | None = parts.get(key)
+    if found is None:
+        found = parts[key] = Series(sums, squares, items)
+    return found
+
+
+def joined(*values: object) -> str | None:
+    """Return several values as one key; missing where any is.
+
+    Examples
+    --------
+    >>> joined("a", "b") == joined("a\\x1fb")
+    True
+    """
+    return None if None in values else "\x1f".join(str(value) for value in values)
+
+
+# Missing values.
+
+
+def divide(a: Any, b: Any) -> Any:
+    """Return `a / b`; missing where either is, or where `b` is zero."""
+    return None if a is None or not b else a / b
+
+
+def rest(a: Any, b: Any) -> Any:
+    """Return `a % b`; missing where either is, or where `b` is zero."""
+    return None if a is None or not b else a % b
+
+
+def negative(a: Any) -> Any:
+    """Return `-a`; missing where it is."""
+    return None if a is None else -a
+
+
+def either(a: Any, b: Any) -> Any:
+    """Return the first that is not missing."""
+    return b if a is None else a
+
+
+def known_in(a: Any, values: Collection[Any]) -> bool:
+    """Return whether a value is there and among others."""
+    return a is not None and a in values
+
+
+def known_out(a: Any, values: Collection[Any]) -> bool:
+    """Return whether a value is there and not among others."""
+    return a is not None and a not in values
+
+
+def micro(value: float) -> int:
+    """Return a number as whole millionths, as sums keep it; large ones exactly.
+
+    Examples
+    --------
+    >>> micro(0.25), micro(3), micro(1e308) == int(1e308) * 1_000_000
+    (250000, 3000000, True)
+    """
+    return round(value * MICRO) if -LARGE < value < LARGE else int(value) * MICRO
+
+
+def whole(value: float) -> int:
+    """Return money or a duration that was computed as a whole number again."""
+    return round(value)
+
+
+# Functions of the language.
+
+
+@lru_cache(maxsize=512)
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text, re.IGNORECASE)
+
+
+def matches(text: str, pattern: str) -> bool:
+    """Return whether a regular expression is found in a text, whatever the case."""
+    return _pattern(pattern).search(text) is not None
+
+
+def distance_km(lat1: float, lon1: float, lat2: float, lon2: float) -> float:
+    """Return the great-circle distance of two points (haversine formula).
+
+    Examples
+    --------
+    >>> round(distance_km(31.23, 121.47, 39.90, 116.40))       # Shanghai to Beijing
+    1067
+    """
+    a, b = radians(lat1), radians(lat2)
+    h = sin((b - a) / 2) ** 2 + cos(a) * cos(b) * sin(radians(lon2 - lon1) / 2) ** 2
+    return 2 * EARTH_KM * asin(min(1.0, sqrt(h)))
+
+
+def full_years(from_ms: int, to_ms: int, periods: Periods) -> int:
+    """Return the full years from one local date to another."""
+    start, end = periods.date(from_ms), periods.date(to_ms)
+    return end.year - start.year - ((end.month, end.day) < (start.month, start.day))
+
+
+def account_of(state: State, data: Any) -> dict[str, Any]:
+    """Return what is known of the event's account."""
+    return state.accounts.get(data.account_id, _NO_ACCOUNT)
+
+
+_NO_ACCOUNT: dict[str, Any] = {}
+
+
+# Sightings: value -> [first, last] time.
+
+
+def sighted(slots: list[Any], place: int, value: Any, time_ms: int) -> None:
+    """Note that a value was seen."""
+    seen = slots[place]
+    if seen is None:
+        seen = slots[place] = {}
+    times = seen.get(value)
+    if times is not None:
+        times[0], times[1] = min(times[0], time_ms), max(times[1], time_ms)
+        return
+    if len(seen) >= MOST_SIGHTINGS:
+        del seen[min(seen, key=lambda one: (seen[one][1], str(one)))]
+    seen[value] = [time_ms, time_ms]
+
+
+def known(seen: dict[Any, list[int]] | None, value: Any, cut: int) -> bool:
+    """Return whether a value was seen after `cut`, before the event at hand; false for a missing one."""
+    times = None if seen is None else seen.get(value)
+    return times is not None and times[1] > cut
+
+
+def seen_for(seen: dict[Any, list[int]] | None, value: Any, time_ms: int) -> int | None:
+    """Return how long a value has been known, 0 where it is new; missing for a missing one."""
+    if value is None:
+        return None
+    times = None if seen is None else seen.get(value)
+    return 0 if times is None else max(0, time_ms - times[0])
+
+
+# Sequences: for each step (and what must not come between) times and references, by time.
+
+
+def step(slots: list[Any], place: int, n: int, steps: int, time_ms: int, ref: int, before_ms: int) -> None:
+    """Note an event that may be step `n` of a sequence; forget those at or before `before_ms`."""
+    found = slots[place]
+    if found is None:
+        found = slots[place] = [[array("q"), array("q")] for _ in range(steps + 1)]
+    times, refs = found[n]
+    at = bisect_right(times, time_ms)
+    times.insert(at, time_ms)
+    refs.insert(at, ref)
+    old = bisect_right(times, before_ms)
+    if old:
+        del times[:old], refs[:old]
+
+
+def completed(found: list[Any] | None, limits: tuple[int, ...], time_ms: int, ref: int) -> bool:
+    """Return whether the event `ref` at `time_ms` completes the sequence.
+
+    Step n must follow step n-1 within `limits[n]`. Of all possible predecessors the latest is best:
+    its gap is the shortest and the least can lie between, so one look each is enough.
+    """
+    if found is None:
+        return False
+    between_times = found[-1][0]
+    reached = list(zip(*found[0], strict=True))
+    for n in range(1, len(limits)):
+        steps = [(time_ms, ref)] if n == len(limits) - 1 else list(zip(*found[n], strict=True))
+        reached = [one for one in steps if one[0] <= time_ms and _follows(one, reached, limits[n], between_times)]
+    return bool(reached)
+
+
+def _follows(one: tuple[int, int], earlier: list[tuple[int, int]], limit: int, between_times: Sequence[int]) -> bool:
+    for time_ms, ref in reversed(earlier):
+        if time_ms > one[0] or ref == one[1]:
+            continue
+        if one[0] - time_ms >= limit:
+            return False
+        return bisect_right(between_times, time_ms) == bisect_right(between_times, one[0])
+    return False
+
+
+def steps(found: list[Any] | None, length_ms: int, time_ms: int) -> Any:
+    """Return the events of a sequence's steps, as a series and a range would: for evidence."""
+    if found is None:
+        return None, NOTHING
+    merged = sorted(pair for times, refs in found[:-1] for pair in zip(times, refs, strict=True))
+    series = Series()
+    for when, ref in merged:
+        series.push(when, ref)
+    return series, between(series, time_ms - length_ms, time_ms)
+
+
+# Timers: key -> [due, reference, started].
+
+
+def start_timer(state: State, slots: list[Any], place: int, key: str | None, due_ms: int, ref: int) -> None:
+    """Start a timer of a key, or start it anew."""
+    if key is None:
+        return
+    timers = slots[place]
+    if timers is None:
+        timers = slots[place] = {}
+    timers[key] = [due_ms, ref]
+    if not state.timer_ms or due_ms < state.timer_ms:
+        state.timer_ms = due_ms
+
+
+def cancel_timer(slots: list[Any], place: int, key: str | None, time_ms: int) -> None:
+    """Stop the timer of a key: what it waited for happened before it fell due."""
+    timers = slots[place]
+    if timers and key in timers and time_ms <= timers[key][0]:
+        del timers[key]
+
+
+# What a hit shows.
+
+
+def evidence(spans: Sequence[tuple[Series | None, Span]], ref: int) -> tuple[int, ...]:
+    """Return the references of the events in some ranges, oldest first, at most the newest 50."""
+    found: dict[int, int] = {}
+    for s, (i, j) in spans:
+        if s is not None:
+            start = max(i, j - MOST_EVIDENCE)
+            found.update(zip(s.refs[start:j], s.times[start:j], strict=True))
+    found.pop(ref, None)
+    ordered = sorted(found, key=lambda one: (found[one], one))
+    return (*ordered[-(MOST_EVIDENCE - 1) :], ref)
+
+
+NAMES: dict[str, Any] = {
+    name: value
+    for name, value in globals().items()
+    if callable(value) and not name.startswith("_") and name not in {"Callable", "Collection", "Sequence", "lru_cache"}
+} | {"U": UNSET, "floor": floor, "Series": Series}
+"""Everything generated code may name, apart from what depends on the institution."""

@@ -1,0 +1,61 @@
+"""The text of a generated function: what several rules ask for is computed once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from zlib import crc32
+
+INDENT = "    "
+
+
+@dataclass(slots=True)
+class Function:
+    """A generated function in the making."""
+
+    name: str
+    lines: list[str] = field(default_factory=list)
+
+    def render(self, arguments: str) -> str:
+        """Return the source; code marked as shared is computed once where it is asked twice."""
+        body = "\n".join(self.lines)
+        uses = Counter(_marked(body))
+        names = {code: f"a{crc32(code.encode()):08x}" for code, count in uses.items() if count > 1}
+        resolved = _resolve(body, names)
+        head = f"def {self.name}({arguments}):\n"
+        if names:
+            head += f"{INDENT}{' = '.join(sorted(names.values()))} = U\n"
+        return head + (resolved or f"{INDENT}pass") + "\n"
+
+
+def _marked(text: str) -> list[str]:
+    """Return every marked part, inner ones too."""
+    found, stack = [], []
+    for at, character in enumerate(text):
+        if character == "\x01":
+            stack.append(at)
+        elif character == "\x02":
+            found.append(text[stack.pop() + 1 : at])
+    return found
+
+
+def _resolve(text: str, names: Mapping[str, str]) -> str:
+    out, stack = [], []
+    for character in text:
+        if character == "\x01":
+            stack.append((len(out), []))
+        elif character == "\x02":
+            start, raw = stack.pop()
+            code, inner = "".join(raw), "".join(out[start:])
+            del out[start:]
+            name = names.get(code)
+            out.append(f"({name} if {name} is not U else ({name} := {inner}))" if name else inner)
+            if stack:
+                stack[-1][1].append(f"\x01{code}\x02")
+            continue
+        else:
+            out.append(character)
+            if stack:
+                stack[-1][1].append(character)
+    return "".join(out)
