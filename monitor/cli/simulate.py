@@ -18,15 +18,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from monitor.cli.output import Failure
 from monitor.simulate import START, STORIES, ZONE, Label, Simulation
-
-app = typer.Typer(invoke_without_command=True, add_completion=False)
 
 _FORMATS = (".jsonl", ".jsonl.gz")
 _MOST_CUSTOMERS = 5_000_000
 
 
-@app.callback()
 def simulate(
     out: Annotated[Path, typer.Option(help="File to write: .jsonl or .jsonl.gz.")],
     customers: Annotated[int, typer.Option(help="Number of customers.")] = 1000,
@@ -47,21 +45,16 @@ def simulate(
         *_path_faults(out, labels),
     ]
     if faults:
-        _refuse(faults)
+        raise Failure("\n".join(faults))
     simulation = Simulation(customers, days, seed, date.fromisoformat(start), zone, _names(stories))
     try:
         written = _write_events(simulation, out, days)
         if labels is not None:
             _write_labels(simulation.labels(), labels)
     except OSError as error:
-        _refuse([f"{error.filename or out}: cannot be written: {error.strerror or error}"])
+        reason = error.strerror or str(error)
+        raise Failure(f"{error.filename or out}: cannot be written: {reason}") from None
     typer.echo(f"{out}: {written:,} events, {len(simulation.labels()):,} labels", err=True)
-
-
-def _refuse(faults: Sequence[str]) -> None:
-    for fault in faults:
-        typer.echo(fault, err=True)
-    raise typer.Exit(2)
 
 
 def _number_faults(customers: int, days: int) -> Iterator[str]:

@@ -128,8 +128,9 @@ class Life:
     def _habits(self, customer: Customer, day: Day, entries: list[Entry]) -> None:
         page = self._page
         if day.number == customer.joined_day:
-            size = len(self.world.bank.customers)
-            open_file(page, 9 * 3600.0 if day.number else _OPENING_SECONDS * customer.index / size)
+            self._open(customer, day)
+            if day.number:
+                return  # who joins begins to live tomorrow
         if customer.segment.is_natural:
             live(page)
         else:
@@ -137,6 +138,13 @@ class Life:
         serve(page, self.world.market, self._agenda)
         for kind, second, source, fields in entries:
             page.write(kind, second, source, fields)
+
+    def _open(self, customer: Customer, day: Day) -> None:
+        """Make a customer known: in the first minute of the first day, or at nine in the morning."""
+        share = customer.index / len(self.world.bank.customers)
+        second = 9 * 3600.0 if day.number else _OPENING_SECONDS * share
+        open_file(self._page, second)
+        self._page.not_before = second + 1
 
     def _staff(self, day: Day, plot: _Plot) -> None:
         page, seed = self._page, self.world.bank.seed

@@ -47,7 +47,18 @@ class Page:
         Cents on every customer's current account, by number; the page keeps it up to date.
     """
 
-    __slots__ = ("balances", "bank", "customer", "day", "entries", "factors", "owner", "prefix", "rng")
+    __slots__ = (
+        "balances",
+        "bank",
+        "customer",
+        "day",
+        "entries",
+        "factors",
+        "not_before",
+        "owner",
+        "prefix",
+        "rng",
+    )
 
     def __init__(self, bank: Bank, balances: list[int]) -> None:
         self.bank = bank
@@ -57,6 +68,7 @@ class Page:
         self.factors: dict[str, float] = {}
         self.owner: Mapping[str, Any] = {}
         self.prefix = ""
+        self.not_before = 0.0
         self.day: Day
         self.customer: Customer
 
@@ -67,14 +79,15 @@ class Page:
         self.rng.seed(randomness)
         self.entries = []
         self.factors = {}
+        self.not_before = 0.0
         self.owner = {}
         if customer is not None:
             self.customer = customer
             self.owner = customer.owner
 
     def write(self, kind: str, second: float, source: str, fields: dict[str, Any]) -> Event:
-        """Write an event `second` seconds into the day."""
-        time_ms = self.day.moment(second)
+        """Write an event `second` seconds into the day, or at `not_before` if that is later."""
+        time_ms = self.day.moment(second if second > self.not_before else self.not_before)
         event = {
             "event_id": f"{self.prefix}{len(self.entries)}",
             "event_type": kind,
