@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -79,15 +79,17 @@ def build_app(service: Service, settings: WebSettings) -> FastAPI:
 
 
 def _add_documentation(app: FastAPI, site: Site) -> None:
-    schema = app.openapi()
-    parts = schema.setdefault("components", {})
-    parts.setdefault("schemas", {})["Event"] = _EVENT_SCHEMA
-    parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-    schema["security"] = [{"token": []}]
+    @cache
+    def schema() -> dict[str, Any]:
+        found = app.openapi()
+        parts = found.setdefault("components", {})
+        parts.setdefault("schemas", {})["Event"] = _EVENT_SCHEMA
+        parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        return {**found, "security": [{"token": []}]}
 
     @app.get("/openapi.json", include_in_schema=False)
     def openapi() -> Response:
-        return JSONResponse(schema)
+        return JSONResponse(schema())
 
     @app.get("/api", include_in_schema=False)
     def documentation(request: Request) -> Response:
@@ -100,7 +102,7 @@ def _add_documentation(app: FastAPI, site: Site) -> None:
                     (code, answer.get("description", "")) for code, answer in operation["responses"].items()
                 ],
             }
-            for path, item in schema["paths"].items()
+            for path, item in schema()["paths"].items()
             for method, operation in item.items()
         ]
         return site.page(request, "api.html", page="api", operations=operations)

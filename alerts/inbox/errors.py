@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from alerts.inbox.context import BodyTooLargeError, DeniedError, MissingError, Site
+from alerts.inbox.headers import HEADERS
 from alerts.inbox.service import UnavailableError
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,10 @@ def add_errors(app: FastAPI, site: Site) -> None:
 
     async def failed(request: Request, error: Exception) -> Response:
         log.error("request_failed path=%r", request.url.path, exc_info=error)
-        return _answer(site, request, 500, "The request failed; the log says why.")
+        response = _answer(site, request, 500, "The request failed; the log says why.")
+        # This answer is made outside the middleware that puts them on all others.
+        response.headers.update(HEADERS)
+        return response
 
     for kind in _STATUSES:
         app.add_exception_handler(kind, known)

@@ -21,13 +21,14 @@ def router(site: Site) -> APIRouter:
     routes = APIRouter(tags=["service"])
 
     @routes.get("/healthz", summary="Does the process and its engine run?", responses=_NOT)
-    def healthz() -> Response:
+    async def healthz() -> Response:
+        # In the event loop: a probe is answered while every worker thread waits for the store.
         health = site.service.health()
         body = {"alive": health["alive"], "reasons": list(health["reasons"])}
         return JSONResponse(body, 200 if health["alive"] else 503)
 
     @routes.get("/readyz", summary="Does it take events?", responses=_NOT)
-    def readyz() -> Response:
+    async def readyz() -> Response:
         health = site.service.health()
         is_ready = health["alive"] and health["ready"]
         body = {"ready": is_ready, "reasons": list(health["reasons"])}

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from fastapi import FastAPI
 
 from alerts.desk import ACTIONS
 from alerts.inbox.access import User, token_sha256
@@ -135,6 +136,7 @@ class Bank:
         self.wakers: list[Callable[[], None]] = []
         self.reasons: list[str] = []
         self.is_down = False
+        self.apps: dict[WebSettings, FastAPI] = {}
 
     def now_ms(self) -> int:
         return NOW_MS
@@ -265,7 +267,9 @@ USERS = (
 async def visit(bank: Bank, settings: WebSettings, name: str = "") -> AsyncIterator[httpx.AsyncClient]:
     """Open the inbox in this process, as a user with a bearer token or as nobody."""
     headers = {"Authorization": f"Bearer token-{name}"} if name else {}
-    transport = httpx.ASGITransport(build_app(bank, settings), raise_app_exceptions=False)
+    if settings not in bank.apps:
+        bank.apps[settings] = build_app(bank, settings)
+    transport = httpx.ASGITransport(bank.apps[settings], raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as client:
         yield client
 
