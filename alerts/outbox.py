@@ -86,6 +86,19 @@ def post(connection: sqlite3.Connection, messages: Iterable[Message]) -> None:
     connection.executemany("INSERT INTO outbox (key, confidential, body) VALUES (?, ?, ?)", rows)
 
 
+def posted_after(connection: sqlite3.Connection, sequence: int, limit: int) -> list[Posted]:
+    """Return up to `limit` committed messages after a sequence, oldest first."""
+    query = "SELECT seq, key, confidential, body FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?"
+    rows = connection.execute(query, (sequence, limit)).fetchall()
+    return [Posted(row[0], Message(row[1], bool(row[2]), row[3])) for row in rows]
+
+
+def last_posted(connection: sqlite3.Connection) -> int:
+    """Return the sequence of the newest message, 0 where there is none."""
+    row = connection.execute("SELECT max(seq) FROM outbox").fetchone()
+    return int(row[0] or 0)
+
+
 @dataclass(slots=True)
 class QueueChannel:
     """The alert queue as a channel.
@@ -225,7 +238,7 @@ class Relay:
         start = reached = self._position(channel, connection)
         delivered = 0
         try:
-            for posted in self._after(start, connection):
+            for posted in posted_after(connection, start, self._batch):
                 if self._stopping.is_set():
                     break
                 self._deliver(channel, posted, connection)
@@ -259,11 +272,6 @@ class Relay:
             return channel.queue.last()
         except QueueDownError:
             return stored  # the next delivery fails too, and says so
-
-    def _after(self, sequence: int, connection: sqlite3.Connection) -> list[Posted]:
-        query = "SELECT seq, key, confidential, body FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?"
-        rows = connection.execute(query, (sequence, self._batch)).fetchall()
-        return [Posted(row[0], Message(row[1], bool(row[2]), row[3])) for row in rows]
 
     def _trim(self, connection: sqlite3.Connection) -> None:
         reached = min(self._stored_positions(connection))

@@ -1,0 +1,160 @@
+"""How an officer's action at the terminal is carried out: by the running service, else here. Never twice."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_hex
+from time import time
+from typing import Any
+
+import httpx
+
+from alerts.inbox.actions import action_event
+from alerts.lifecycle import Action, ActionNotAllowedError, UnknownAlertError
+from monitor.cli.output import Failure, configured
+
+SERVICE = "service.json"
+TOKEN = "RISKMON_TOKEN"  # noqa: S105  the name of the variable, not a token
+_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """An action to carry out, whole and checked as far as a terminal can."""
+
+    action: Action
+    alert_id: str
+    actor: str
+    reason: str = ""
+    disposition: str = ""
+    until_ms: int | None = None
+
+
+def carry_out(data: Path, wanted: Wanted, config: Path | None) -> None:
+    """Carry out an action; it is durable when this returns.
+
+    Where the data directory's service runs, the service does it, as the person the token in
+    RISKMON_TOKEN stands for. Both ways know the action by its key, so a request that is repeated
+    because its answer got lost is carried out once.
+
+    Raises
+    ------
+    Failure
+        The action is not allowed, or nobody can say whether the service did it.
+    """
+    key = token_hex(16)
+    url = _service(data)
+    if url is None:
+        _here(data, wanted, key, config)
+    else:
+        _there(url, wanted, key)
+
+
+def _service(data: Path) -> str | None:
+    file = data / SERVICE
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+        url, pid = f"http://127.0.0.1:{int(told['port'])}", int(told["pid"])
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise Failure(f"{file}: expected port and pid, was unreadable ({error})\n  hint: remove it") from None
+    try:
+        httpx.get(f"{url}/healthz", timeout=5.0)
+    except httpx.HTTPError:
+        if not _is_alive(pid):
+            return None  # the file of a service that was killed
+        raise Failure(
+            f"{url}: the service (process {pid}) does not answer\n"
+            f"  hint: try again; if that process is something else, remove {file}"
+        ) from None
+    return url
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _there(url: str, wanted: Wanted, key: str) -> None:
+    headers = {"Idempotency-Key": key}
+    if os.environ.get(TOKEN):
+        headers["Authorization"] = f"Bearer {os.environ[TOKEN]}"
+    address = f"{url}/api/alerts/{wanted.alert_id}/{wanted.action.value}"
+    for is_last in (False, True):
+        try:
+            answer = httpx.post(address, json=_said(wanted), headers=headers, timeout=_TIMEOUT_S)
+        except httpx.HTTPError as error:
+            if is_last:
+                raise Failure(
+                    f"{url}: no answer ({type(error).__name__}); the alert may or may not be changed\n"
+                    "  hint: look with `riskmon alerts show`"
+                ) from None
+        else:
+            return _judge(answer)
+    return None
+
+
+def _said(wanted: Wanted) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    if wanted.reason:
+        said["reason"] = wanted.reason
+    if wanted.disposition:
+        said["disposition"] = wanted.disposition
+    if wanted.until_ms is not None:
+        said["until"] = datetime.fromtimestamp(wanted.until_ms / 1000, UTC).isoformat()
+    return said
+
+
+def _judge(answer: httpx.Response) -> None:
+    if answer.is_success:
+        return
+    try:
+        told = answer.json()
+    except ValueError:
+        told = {}
+    text = (
+        _sentence(told if isinstance(told, Mapping) else {}) or f"the service answered {answer.status_code}"
+    )
+    if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+        text += f"\n  hint: put the token of your user into {TOKEN}"
+    raise Failure(text)
+
+
+def _sentence(told: Mapping[str, Any]) -> str:
+    faults = told.get("faults") or ()
+    parts = [str(told.get("error") or told.get("detail") or "")]
+    parts += [f"{fault.get('path', '')}: {fault.get('problem', '')}" for fault in faults]
+    hint = f"\n  hint: {told['hint']}" if told.get("hint") else ""
+    return "; ".join(part for part in parts if part) + hint
+
+
+def _here(data: Path, wanted: Wanted, key: str, config: Path | None) -> None:
+    from monitor.app import perform_action
+
+    event = action_event(
+        wanted.action,
+        wanted.alert_id,
+        actor=wanted.actor,
+        time_ms=round(time() * 1000),
+        key=key,
+        reason=wanted.reason,
+        disposition=wanted.disposition,
+        until_ms=wanted.until_ms,
+    )
+    try:
+        outcome = perform_action(data, event, *configured(config))
+    except (ActionNotAllowedError, UnknownAlertError) as error:
+        raise Failure(str(error)) from None
+    if outcome.status not in {"accepted", "duplicate"}:
+        raise Failure(outcome.message or str(outcome.rejection) or f"the action was {outcome.status}")
