@@ -12,6 +12,7 @@ RATING_RULE: Final = "rating"
 """The rule id of alerts that a rise of the grade raises."""
 
 _RATING_VERSION: Final = "1"
+_TIMER: Final = "timer"
 _ALERTED_GRADES: Final[Mapping[int, tuple[str, str]]] = {10: ("high", "high"), 11: ("medium-high", "medium")}
 _GRADE_NAMES: Final[Mapping[int, str]] = {
     10: "high",
@@ -91,13 +92,14 @@ def rise(change: RatingChange, ref: int, cooldown_ms: int) -> Hit | None:
     if change.previous_grade is not None and change.previous_grade <= change.grade:
         return None
     name, severity = _ALERTED_GRADES[change.grade]
+    is_timed = change.cause == _TIMER
     return Hit(
         rule=RATING_RULE,
         version=_RATING_VERSION,
         subject="customer",
         subject_id=change.customer_id,
-        event_id=change.cause if change.cause != "timer" else f"timer:{RATING_RULE}:{change.time_ms}",
-        ref=ref,
+        event_id=f"{_TIMER}:{RATING_RULE}:{change.time_ms}" if is_timed else change.cause,
+        ref=0 if is_timed else ref,
         time_ms=change.time_ms,
         late=False,
         status="live",
@@ -114,7 +116,7 @@ def rise(change: RatingChange, ref: int, cooldown_ms: int) -> Hit | None:
             "score": change.score,
             "parts": list(change.parts),
         },
-        evidence=(ref,) if ref else (),
+        evidence=() if is_timed else (ref,),
         disclosure=CONFIDENTIAL,
         triage=("Read what the rating is made of.", "Decide the alerts of the customer that are open."),
     )
