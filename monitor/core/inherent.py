@@ -1,4 +1,4 @@
-"""The inherent score: what the profile says of a customer before anything happens."""
+"""What the profile says of a customer before anything happens: the inherent score, and floors."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor.core.rating_config import RatingConfig
+
+MOST_PROFILES = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,15 +29,39 @@ class Form:
     def __init__(self, config: RatingConfig) -> None:
         self._items = config.items
         self._scale = config.scale
+        self._floors = [floor for floor in config.floors.values() if floor.profile]
+        fields = [item.field for item in self._items] + [field for f in self._floors for field in f.profile]
+        self._fields = tuple(dict.fromkeys(fields))
+        # Profiles seldom differ in these fields, and every event asks: an index, never a result.
+        self._read: dict[tuple[Any, ...], tuple[dict[str, float], list[str]]] = {}
 
-    def answers(self, profile: Mapping[str, Any]) -> dict[str, float]:
-        """Return the scores of the items that the profile answers."""
+    def read(self, profile: Mapping[str, Any]) -> tuple[dict[str, float], list[str]]:
+        """Return the scores of the items that the profile answers, and the floors it demands.
+
+        Both are shared with other customers: they are never changed.
+        """
+        key = tuple([profile.get(field) for field in self._fields])
+        found = self._read.get(key)
+        if found is None:
+            if len(self._read) >= MOST_PROFILES:
+                self._read.clear()
+            found = self._read[key] = self._answers(profile), self._demanded(profile)
+        return found
+
+    def _answers(self, profile: Mapping[str, Any]) -> dict[str, float]:
         answers = {}
         for item in self._items:
             value = profile.get(item.field)
             if value is not None:
                 answers[item.name] = item.scores.get(value, item.otherwise)
         return answers
+
+    def _demanded(self, profile: Mapping[str, Any]) -> list[str]:
+        return [
+            floor.name
+            for floor in self._floors
+            if any(profile.get(field) in values for field, values in floor.profile.items())
+        ]
 
     def score(self, answers: Mapping[str, float]) -> float:
         """Return S, from `100 / scale` to 100; unanswered items count their stated default."""

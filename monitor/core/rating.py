@@ -70,7 +70,7 @@ class Rater:
         The first call gives the first rating. The order of `hits` does not matter. The same hits a
         second time refresh their contributions; the caller keeps duplicates away.
         """
-        items, demanded = self._form.answers(profile), self._demanded(profile)
+        items, demanded = self._form.read(profile)
         is_same = (items, demanded, segment) == (rs.items, rs.profile_floors, rs.segment)
         if is_same and not (hits or model_scores or rs.grade is None):
             return None
@@ -244,13 +244,6 @@ class Rater:
             rs.contributions = [c for c in rs.contributions if id(c) in counted]
 
     # Inside: scores.
-
-    def _demanded(self, profile: Mapping[str, Any]) -> list[str]:
-        return [
-            floor.name
-            for floor in self.config.floors.values()
-            if any(profile.get(field) in values for field, values in floor.profile.items())
-        ]
 
     def _standing(self, rs: RatingState, now_ms: int) -> list[str]:
         return [name for name, until_ms in rs.floors.items() if until_ms is None or now_ms < until_ms]
