@@ -75,6 +75,8 @@ class Processor:
     engine_for
         Gives the engine of an archived rulebook by its hash: used when the service was killed and
         then started with other rules, for the tail that the former rules assessed.
+    states
+        What keeps the states in memory.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Processor:
         limits: Limits | None = None,
         tick_every_ms: int = 0,
         engine_for: Callable[[str], Engine] | None = None,
+        states: type[StateCache] = StateCache,
     ) -> None:
         self.store = store
         self.sensor = sensor or Sensor()
@@ -102,6 +105,7 @@ class Processor:
         self._tick_every_ms = tick_every_ms
         self._pending: list[JournalRow] = []
         self._is_stale = False
+        self._cache = states
         store.guard()
         self._open(engine_for or (lambda _: engine))
 
@@ -167,7 +171,7 @@ class Processor:
         stored = self.store.meta("progress")
         self._progress = msgspec.json.decode(stored, type=Progress) if stored else Progress()
         self._head_hash = bytes.fromhex(self._progress.head_hash) or GENESIS
-        self._states = StateCache(self._engine, self.store, self._limits.cache_subjects)
+        self._states = self._cache(self._engine, self.store, self._limits.cache_subjects)
         for row in self.store.rows(self._progress.floor):
             self._repeat(row)
         self._is_stale = False
@@ -181,7 +185,7 @@ class Processor:
         self._heal()
         self._transact(lambda: self._begin_epoch(engine))
         self._engine = engine
-        self._states = StateCache(engine, self.store, self._limits.cache_subjects)
+        self._states = self._cache(engine, self.store, self._limits.cache_subjects)
 
     def _open(self, engine_for: Callable[[str], Engine]) -> None:
         current = self._engine

@@ -22,6 +22,7 @@ from monitor.core.events import Event, reference
 from streams.faults import Fault, Rejection
 from streams.ports import JournalRow, Record, Sensor, StateRow
 from streams.processor import Limits, Processor
+from streams.states import StateCache
 from streams.stores.sqlite import SqliteStore, open_database
 
 HOUR_MS = 3_600_000
@@ -250,6 +251,7 @@ def assemble(
     limits: Limits | None = None,
     tick_every_ms: int = HOUR_MS,
     sensor: Sensor | None = None,
+    states: type[StateCache] = StateCache,
 ) -> Processor:
     """Return a processor of the small parts over a store."""
     for schema in (LEDGER_SCHEMA, ALERTS_SCHEMA, KeepingDeadLetters.SCHEMA):
@@ -265,6 +267,7 @@ def assemble(
         sensor,
         limits=limits,
         tick_every_ms=tick_every_ms,
+        states=states,
     )
 
 

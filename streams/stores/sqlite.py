@@ -166,6 +166,7 @@ class SqliteStore:
     def __init__(self, db: sqlite3.Connection) -> None:
         self.db = db
         self.index = JournalIndex(db)
+        self.guard()
 
     def begin(self) -> None:
         """Start the transaction of a batch."""

@@ -1,0 +1,297 @@
+"""Recomputing a database from its journal, and proving the tables of the runtime."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from monitor.audit.verify import Check, Finding, differences, file_findings, ledger_findings, unequal
+from streams.journal import GENESIS, row_hash, tick_of
+from streams.ports import JournalRow, Progress, Record, State
+from streams.processor import Processor
+from streams.states import Key, StateCache
+from streams.stores.guard import RECOMPUTED, columns, expected_seals
+from streams.stores.sqlite import SqliteStore, open_database
+
+Build = Callable[[SqliteStore, str, type[StateCache]], Processor]
+"""Gives a processor on an empty store with the engine of an archived rulebook (by its hash), without
+ticks of its own, with this class of state cache."""
+
+Adopt = Callable[[Processor, str], None]
+"""Makes a processor go on with the engine of an archived rulebook."""
+
+DERIVED = ("hit", "rating", "alert", "late")
+"""Kinds of ledger entries that follow from events; others note what was done to the service."""
+
+_JOURNAL = ("seq", "ref", "received_ms", "hash", "facts", "answer", "body")
+_STEADY = ("events", "late", "hits", "rating_changes", "alerts", "failures")
+_BATCH = 2_000
+
+
+def checks(
+    build: Build, adopt: Adopt, progress: Callable[[int, int], None] = lambda done, total: None
+) -> list[Check]:
+    """Return every check of a database, the cheap ones first.
+
+    Parameters
+    ----------
+    progress
+        Called while recomputing with journal rows done and in all.
+    """
+    return [
+        Check("file", file_findings),
+        Check("row_seals", seal_findings),
+        Check("ledger", ledger_findings),
+        Check("journal", journal_findings),
+        Check("journal_index", index_findings),
+        Check("recomputation", lambda db: recomputation_findings(db, build, adopt, progress)),
+    ]
+
+
+def seal_findings(db: sqlite3.Connection) -> Iterator[Finding]:
+    """Check every row that has a seal, and that every row which should have one has it."""
+    seals = dict(db.execute("SELECT name, seal FROM row_seals"))
+    for name, seal in expected_seals(db):
+        stored = seals.pop(name, None)
+        if stored is None:
+            yield Finding(*_place(name), "has no seal: it was changed from outside, or its key was")
+        elif stored != seal:
+            yield Finding(*_place(name), "does not match its seal: a column was changed from outside")
+    for name in seals:
+        yield Finding(*_place(name), "is gone, its seal in row_seals is left, or the seal was changed")
+
+
+def journal_findings(db: sqlite3.Connection) -> Iterator[Finding]:
+    """Check the chain of the journal and that it ends where the progress says."""
+    previous, seq = GENESIS, 0
+    for row in _journal(db):
+        seq += 1
+        if row.seq != seq:
+            yield Finding("journal", str(seq), f"expected row {seq}, was {row.seq}")
+            return
+        if _hash(previous, row) != row.hash:
+            yield Finding("journal", str(seq), "its hash does not follow from its columns and the row before")
+            return
+        previous = row.hash
+    head = _progress(db)
+    if (head.head, head.head_hash) != (seq, previous.hex() if seq else head.head_hash):
+        yield Finding("journal", str(seq), f"is the last row, expected row {head.head} to be the last")
+
+
+def index_findings(db: sqlite3.Connection) -> Iterator[Finding]:
+    """Check that the sealed blocks lead to the rows of the journal, each once."""
+    expected = 1
+    for first, last, refs, seqs in db.execute("SELECT * FROM journal_index ORDER BY first_seq"):
+        block = f"{first}"
+        if len(refs) % 8 or len(refs) != len(seqs):
+            yield Finding("journal_index", block, "refs and seqs are not of one length")
+            return
+        keys, places = np.frombuffer(refs, "<i8"), np.frombuffer(seqs, "<i8")
+        journal = np.array(_refs(db, expected, last), dtype=np.int64)
+        whole = np.array_equal(np.sort(places), np.arange(expected, last + 1))
+        if first != expected or not whole or len(journal) != len(keys):
+            yield Finding("journal_index", block, f"expected the rows {expected} to {last}, each once")
+        elif not np.array_equal(journal[places - expected], keys) or bool((np.diff(keys) < 0).any()):
+            wrong = int(np.argmax(journal[places - expected] != keys))
+            yield Finding("journal_index", block, f"entry {wrong}: is not the reference of its journal row")
+        expected = last + 1
+
+
+def recomputation_findings(
+    db: sqlite3.Connection, build: Build, adopt: Adopt, progress: Callable[[int, int], None]
+) -> Iterator[Finding]:
+    """Replay the journal into an empty database and compare everything that follows from it."""
+    stored = _progress(db)
+    if not stored.rulebooks:
+        return
+    with TemporaryDirectory() as folder:
+        fresh = open_database(Path(folder) / "fresh.db", sync="normal")
+        with closing(fresh):
+            fresh.execute("PRAGMA synchronous = OFF")
+            watched = _watch(db, stored.floor)
+            processor = build(SqliteStore(fresh), stored.rulebooks[0][1], watched)
+            yield from _replay(db, processor, adopt, stored, progress)
+            processor.close()
+            yield from watched.findings()
+            yield from _compare(db, fresh)
+            yield from _compare_progress(stored, processor.progress)
+
+
+class WatchedStates(StateCache):
+    """A state cache that compares each stored snapshot with the state it was taken of, on its way.
+
+    Attributes
+    ----------
+    stored
+        Snapshots not met yet: position, due time and bytes.
+    unwritten
+        Changes before this journal position are in a snapshot.
+    needed
+        The last such change of each subject whose snapshot was not met since.
+    """
+
+    stored: dict[Key, tuple[int, int, bytes]]
+    unwritten: int
+    found: list[Finding]
+    needed: dict[Key, int]
+
+    def changed(self, key: Key, state: State, seq: int) -> None:
+        """Note a change; compare where the snapshot includes exactly so much."""
+        super().changed(key, state, seq)
+        if seq < self.unwritten:
+            self.needed[key] = seq
+        row = self.stored.get(key)
+        if row is not None and row[0] == seq:
+            del self.stored[key]
+            self._compare(key, row, state)
+
+    def _compare(self, key: Key, row: tuple[int, int, bytes], state: State) -> None:
+        self.found += unequal(
+            "states",
+            f"{key[0]} {key[1]}",
+            {"due_ms": state.due_ms, "packed": state.pack()},
+            {"due_ms": row[1], "packed": row[2]},
+        )
+        if self.needed.get(key, 0) <= row[0]:
+            self.needed.pop(key, None)
+
+    @classmethod
+    def findings(cls) -> Iterator[Finding]:
+        """Give what was found, after the whole journal was replayed."""
+        yield from cls.found
+        for key, row in cls.stored.items():
+            yield Finding(
+                "states", f"{key[0]} {key[1]}", f"seq: no event of the subject is journal row {row[0]}"
+            )
+        for key, seq in cls.needed.items():
+            yield Finding(
+                "states", f"{key[0]} {key[1]}", f"expected a snapshot that includes journal row {seq}"
+            )
+
+
+def _watch(db: sqlite3.Connection, floor: int) -> type[WatchedStates]:
+    rows = db.execute("SELECT kind, id, seq, due_ms, packed FROM states")
+    stored = {(kind, subject_id): (seq, due_ms, packed) for kind, subject_id, seq, due_ms, packed in rows}
+    # A class of its own, since the processor makes the cache anew when it adopts another engine.
+    return type(
+        "Watched", (WatchedStates,), {"stored": stored, "unwritten": floor, "found": [], "needed": {}}
+    )
+
+
+def _replay(
+    db: sqlite3.Connection,
+    processor: Processor,
+    adopt: Adopt,
+    stored: Progress,
+    progress: Callable[[int, int], None],
+) -> Iterator[Finding]:
+    later = stored.rulebooks[1:]
+    for batch in _batches(_journal(db), [first for first, _ in later]):
+        while later and later[0][0] <= batch[0].seq:
+            adopt(processor, later.pop(0)[1])
+        event = tick_of(batch[0].body)
+        if event:
+            processor.tick(event.time_ms, batch[0].received_ms)
+        else:
+            outcomes = processor.process([Record(row.body, received_ms=row.received_ms) for row in batch])
+            for row, outcome in zip(batch, outcomes, strict=True):
+                if outcome.status != "accepted":
+                    reason = outcome.message or outcome.rejection or "another row is the same event"
+                    yield Finding("journal", str(row.seq), f"is {outcome.status} when recomputed: {reason}")
+        progress(batch[-1].seq, stored.head)
+    for _, digest in later:
+        adopt(processor, digest)
+
+
+def _batches(rows: Iterable[JournalRow], cuts: Sequence[int]) -> Iterator[list[JournalRow]]:
+    """Cut the journal where a rulebook begins, into ticks alone and rows of events together."""
+
+    def group(row: JournalRow) -> tuple[Any, ...]:
+        is_tick = tick_of(row.body) is not None
+        return is_tick, row.seq if is_tick else row.seq // _BATCH, sum(cut <= row.seq for cut in cuts)
+
+    for _, batch in groupby(rows, group):
+        yield list(batch)
+
+
+def _compare(db: sqlite3.Connection, fresh: sqlite3.Connection) -> Iterator[Finding]:
+    query = f"SELECT {', '.join(_JOURNAL)} FROM journal ORDER BY seq"  # noqa: S608 (names from above)
+    yield from _compare_query("journal", _JOURNAL, query, db, fresh)
+    entry = ("entry", "time_ms", "kind", "subject", "body")
+    derived = ", ".join(f"'{kind}'" for kind in DERIVED)
+    yield from _compare_query(
+        "ledger",
+        entry,
+        f"SELECT ROW_NUMBER() OVER (ORDER BY seq), time_ms, kind, subject, body FROM ledger"  # noqa: S608
+        f" WHERE kind IN ({derived}) ORDER BY seq",
+        db,
+        fresh,
+    )
+    for table in RECOMPUTED:
+        if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchone():
+            continue
+        names, keys = columns(db, table)
+        key = " || ' ' || ".join(keys) if len(keys) > 1 else keys[0]
+        query = f"SELECT {key}, {', '.join(names)} FROM {table} ORDER BY 1"  # noqa: S608
+        yield from _compare_query(table, ("key", *(name.strip('"') for name in names)), query, db, fresh)
+    yield from _compare_sequences(db, fresh)
+
+
+def _compare_query(
+    table: str, names: Sequence[str], query: str, db: sqlite3.Connection, fresh: sqlite3.Connection
+) -> Iterator[Finding]:
+    yield from differences(table, names, db.execute(query), fresh.execute(query))
+
+
+def _compare_sequences(db: sqlite3.Connection, fresh: sqlite3.Connection) -> Iterator[Finding]:
+    # The outbox numbers its messages here; other tables number what does not come from events.
+    query = (
+        "SELECT name, seq FROM sqlite_sequence"
+        " WHERE name = 'outbox' OR name NOT IN (SELECT name FROM sqlite_schema) ORDER BY name"
+    )
+    if db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'").fetchone():
+        yield from _compare_query("sqlite_sequence", ("name", "seq"), query, db, fresh)
+
+
+def _compare_progress(stored: Progress, fresh: Progress) -> Iterator[Finding]:
+    names = ("head", "head_hash", "stream_time_ms", "rulebooks")
+    expected, was = asdict(fresh), asdict(stored)
+    yield from unequal("meta", "progress", {name: expected[name] for name in names}, was)
+    counted = {name: expected["counters"][name] for name in _STEADY}
+    yield from unequal("meta", "progress", counted, was["counters"])
+
+
+def _journal(db: sqlite3.Connection) -> Iterator[JournalRow]:
+    rows = db.execute(f"SELECT {', '.join(_JOURNAL)} FROM journal ORDER BY seq")  # noqa: S608
+    return map(JournalRow._make, rows)
+
+
+def _refs(db: sqlite3.Connection, first: int, last: int) -> list[int]:
+    rows = db.execute("SELECT ref FROM journal WHERE seq BETWEEN ? AND ? ORDER BY seq", (first, last))
+    return [ref for (ref,) in rows]
+
+
+def _hash(previous: bytes, row: JournalRow) -> bytes | None:
+    try:
+        return row_hash(previous, row.seq, row.ref, row.received_ms, row.facts, row.answer, row.body)
+    except Exception:
+        return None
+
+
+def _progress(db: sqlite3.Connection) -> Progress:
+    row = db.execute("SELECT value FROM meta WHERE key = 'progress'").fetchone()
+    return msgspec.json.decode(row[0], type=Progress) if row else Progress()
+
+
+def _place(name: str) -> tuple[str, str]:
+    table, _, row = name.strip("()").partition(", ")
+    return table.strip("'"), row.rstrip(",")
