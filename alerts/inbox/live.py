@@ -14,6 +14,9 @@ BEAT_SECONDS = 15.0
 PAUSE_SECONDS = 1.0
 """After an update, the next one waits this long: a burst of alerts is one update."""
 
+LOOK_SECONDS = 0.25
+"""A waiting stream looks up this often, to notice that the service stops."""
+
 
 class Live:
     """Tells every open page what the newest alerts are, whenever something changed.
@@ -81,10 +84,9 @@ class Live:
                 silent = 0.0
                 yield ": still here\n\n"
             else:
-                silent += await self._wait(PAUSE_SECONDS)
+                silent += await self._wait(LOOK_SECONDS)
 
     async def _wait(self, seconds: float) -> float:
-        # Looks up every second even without news, to notice that the service stops.
         try:
             async with asyncio.timeout(seconds), self._changed:
                 await self._changed.wait()

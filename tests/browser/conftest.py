@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from typing import Any
 
 import httpx
@@ -16,6 +19,7 @@ from fastapi import FastAPI
 from alerts.desk import ACTIONS
 from alerts.inbox.access import User, token_sha256
 from alerts.inbox.app import build_app
+from alerts.inbox.server import build_server
 from alerts.inbox.service import Fault, Outcome, UnavailableError
 from alerts.inbox.settings import WebSettings
 from alerts.lifecycle import ActionNotAllowedError, Alert, act
@@ -330,3 +334,39 @@ def big_bank() -> Bank:
     found = Bank()
     found.raise_alerts(*(an_alert(n) for n in range(1000)))
     return found
+
+
+@contextmanager
+def serve(bank: Bank, port: int) -> Iterator[str]:
+    """Serve the inbox on a real port for a while; gives its address."""
+    server = build_server(build_app(bank, WebSettings(four_eyes=bank.four_eyes)), "127.0.0.1", port)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.handle_exit(signal.SIGINT, None)
+        thread.join(30)
+        assert not thread.is_alive(), "the server did not stop"
+
+
+@pytest.fixture
+def serving(bank: Bank, free_port: Callable[[], int]) -> Callable[[], AbstractContextManager[str]]:
+    """Serve the bank's inbox inside a `with` block; leaving it stops the server."""
+    return lambda: serve(bank, free_port())
+
+
+@pytest.fixture
+def served(serving: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
+    """The address of the bank's inbox."""
+    with serving() as address:
+        yield address
+
+
+@pytest.fixture
+def big_served(big_bank: Bank, free_port: Callable[[], int]) -> Iterator[str]:
+    """The address of the inbox with 1,000 open alerts."""
+    with serve(big_bank, free_port()) as address:
+        yield address

@@ -100,8 +100,10 @@
           else if (rows[at]) location.assign(`${one("a.open", rows[at]).href}#close`); },
         "/": () => one("input[name=text]")?.focus() };
   addEventListener("keydown", (event) => {
+    if (event.ctrlKey && event.key === "Enter" && event.target.form) { event.preventDefault(); event.target.form.requestSubmit(); return; }
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const typing = event.target.matches("textarea, select, input:not([type=checkbox])");
+    if (event.key === "Enter" && event.target.matches("tr.row input")) { event.preventDefault(); one("a.open", rows[at]).click(); return; }
     if (typing) {
       if (event.key === "Escape") event.target.blur();
       return;
