@@ -111,7 +111,7 @@ def total(s: Series | None, k: int, span: Span) -> int:
 def mean(s: Series | None, k: int, span: Span, scale: int = 1) -> float | None:
     """Return the average of column `k`; missing where the range is empty."""
     n = span[1] - span[0]
-    return None if s is None or n <= 0 else s.total(k, *span) / (n * scale)
+    return None if s is None or n <= 0 else float(s.total(k, *span) / (n * scale))
 
 
 def deviation(s: Series | None, k: int, span: Span, scale: int = 1) -> float | None:
@@ -173,11 +173,11 @@ def part(slots: list[Any], place: int, key: str, sums: int, squares: tuple[int, 
 
 
 def joined(*values: object) -> str | None:
-    """Return several values as one key; missing where any is.
+    r"""Return several values as one key; missing where any is.
 
     Examples
     --------
-    >>> joined("a", "b") == joined("a\\x1fb")
+    >>> joined("a", "b") == joined("a\x1fb")
     True
     """
     return None if None in values else "\x1f".join(str(value) for value in values)
@@ -332,11 +332,15 @@ def completed(found: list[Any] | None, limits: tuple[int, ...], time_ms: int, re
     reached = list(zip(*found[0], strict=True))
     for n in range(1, len(limits)):
         steps = [(time_ms, ref)] if n == len(limits) - 1 else list(zip(*found[n], strict=True))
-        reached = [one for one in steps if one[0] <= time_ms and _follows(one, reached, limits[n], between_times)]
+        reached = [
+            one for one in steps if one[0] <= time_ms and _follows(one, reached, limits[n], between_times)
+        ]
     return bool(reached)
 
 
-def _follows(one: tuple[int, int], earlier: list[tuple[int, int]], limit: int, between_times: Sequence[int]) -> bool:
+def _follows(
+    one: tuple[int, int], earlier: list[tuple[int, int]], limit: int, between_times: Sequence[int]
+) -> bool:
     for time_ms, ref in reversed(earlier):
         if time_ms > one[0] or ref == one[1]:
             continue
@@ -397,6 +401,8 @@ def evidence(spans: Sequence[tuple[Series | None, Span]], ref: int) -> tuple[int
 NAMES: dict[str, Any] = {
     name: value
     for name, value in globals().items()
-    if callable(value) and not name.startswith("_") and name not in {"Callable", "Collection", "Sequence", "lru_cache"}
+    if callable(value)
+    and not name.startswith("_")
+    and name not in {"Callable", "Collection", "Sequence", "lru_cache"}
 } | {"U": UNSET, "floor": floor, "Series": Series}
 """Everything generated code may name, apart from what depends on the institution."""

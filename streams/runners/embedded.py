@@ -90,6 +90,8 @@ class EmbeddedRunner:
         self._last_commit = time.monotonic()
         self._problem = ""
         self._next_tick_ms = 0
+        self.is_ticking = True
+        """False while old events are being caught up with: the wall clock is no time of theirs."""
 
     def start(self) -> None:
         """Start the engine thread."""
@@ -231,11 +233,13 @@ class EmbeddedRunner:
                 return result
 
     def _until_tick(self) -> float | None:
-        return max(0.0, (self._next_tick_ms - self._now_ms()) / 1000) if self._pace.tick_ms else None
+        if not self._pace.tick_ms:
+            return None
+        return max(0.0, (self._next_tick_ms - self._now_ms()) / 1000) if self.is_ticking else 1.0
 
     def _tick(self) -> None:
         every, now_ms = self._pace.tick_ms, self._now_ms()
-        if every and now_ms >= self._next_tick_ms and not self._stop.is_set():
+        if every and self.is_ticking and now_ms >= self._next_tick_ms and not self._stop.is_set():
             moment_ms = now_ms // every * every
             self._insist(lambda: self._processor.tick(moment_ms, now_ms))
             self._next_tick_ms = moment_ms + every

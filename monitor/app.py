@@ -1,0 +1,177 @@
+"""The composition root: where parts are put together, and the only place that names concrete ones."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.error import URLError
+from urllib.request import urlopen
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from alerts.deadlines import Calendar
+from alerts.desk import Desk, DeskSettings
+from alerts.notify.webhook import Webhook, WebhookSettings
+from alerts.outbox import SCHEMA as OUTBOX_SCHEMA
+from alerts.outbox import Channel, QueueChannel, Relay, connect
+from alerts.ports import AlertQueue
+from alerts.stores.queue_redis import RedisQueue
+from alerts.stores.queue_sqlite import SCHEMA as QUEUE_SCHEMA
+from alerts.stores.queue_sqlite import SqliteQueue
+from alerts.stores.sqlite import SCHEMA as ALERTS_SCHEMA
+from alerts.stores.sqlite import SqliteAlertStore
+from monitor.audit.ledger import SCHEMA as LEDGER_SCHEMA
+from monitor.audit.ledger import Ledger
+from monitor.configuration import Configuration, build_codec, build_engine
+from monitor.core.engine import Engine
+from monitor.settings import Settings
+from streams.deadletter import SCHEMA as DEAD_LETTER_SCHEMA
+from streams.deadletter import DeadLetters
+from streams.ports import Outcome, Record, Sensor
+from streams.processor import Limits, Processor
+from streams.stores.sqlite import SqliteStore, open_database
+
+log = logging.getLogger(__name__)
+DATABASE = "riskmon.db"
+SERVICE = "service.json"
+SCHEMAS = (LEDGER_SCHEMA, ALERTS_SCHEMA, OUTBOX_SCHEMA, QUEUE_SCHEMA, DEAD_LETTER_SCHEMA)
+CONFIGURATION = "configuration"
+"""Kind of artifact under which a configuration is archived."""
+HOUR_MS = 3_600_000
+
+
+@dataclass(slots=True)
+class Opened:
+    """A data directory opened for writing."""
+
+    processor: Processor
+    store: SqliteStore
+    configuration: Configuration
+
+    def close(self) -> None:
+        """Write what is unwritten and give the directory free."""
+        try:
+            self.processor.close()
+        finally:
+            self.store.db.close()
+
+
+def open_data(
+    data: Path,
+    settings: Settings,
+    configuration: Configuration,
+    *,
+    sync: Literal["full", "normal"] = "full",
+    sensor: Sensor | None = None,
+    tick_every_ms: int = 0,
+) -> Opened:
+    """Open a data directory, recover what a killed service left, and adopt the configuration.
+
+    Raises
+    ------
+    DataInUseError
+        Where another service has it open.
+    """
+    db = open_database(data / DATABASE, sync)
+    try:
+        for schema in SCHEMAS:
+            db.executescript(schema)
+        store = SqliteStore(db)
+        store.begin()
+        store.archive(CONFIGURATION, configuration.hash, configuration.archive)
+        store.commit()
+        ledger = Ledger(db)
+        processor = Processor(
+            build_engine(configuration),
+            build_codec(configuration),
+            store,
+            Desk(SqliteAlertStore(db), ledger, desk_settings(settings)),
+            ledger,
+            DeadLetters(db),
+            sensor,
+            limits=Limits(cache_subjects=settings.engine.cache_subjects),
+            tick_every_ms=tick_every_ms,
+            engine_for=configuration_engines(store),
+        )
+    except BaseException:
+        db.close()
+        raise
+    return Opened(processor, store, configuration)
+
+
+def configuration_engines(store: SqliteStore) -> Callable[[str], Engine]:
+    """Return what gives the engine of a configuration by its hash."""
+
+    def engine_for(digest: str) -> Engine:
+        archive = store.artifact(CONFIGURATION, digest)
+        if archive is None:
+            raise LookupError(
+                f"artifacts: configuration {digest[:12]} is not archived\n  hint: the database was changed"
+            )
+        return build_engine(Configuration.of_archive(archive))
+
+    return engine_for
+
+
+def desk_settings(settings: Settings) -> DeskSettings:
+    """Return the desk's part of the settings.
+
+    Four eyes need two people: while no users are configured, everybody is the officer `local`,
+    and one person closes an alert alone.
+    """
+    sla, zone = settings.alerts.sla, ZoneInfo(settings.institution.zone)
+    return DeskSettings(
+        four_eyes=frozenset(settings.alerts.four_eyes) if settings.http.users else frozenset(),
+        calendar=Calendar(zone=zone, within_ms=sla.within_ms, within_days=sla.within_days),
+    )
+
+
+def relay(database: Path, settings: Settings) -> Relay:
+    """Return what carries committed alerts to the queue and to webhooks."""
+    queue: AlertQueue = SqliteQueue(connect(database))
+    if settings.queue.kind == "redis":
+        queue = RedisQueue(settings.queue.redis_url)
+    channels: list[Channel] = [QueueChannel(queue)]
+    for hook in settings.webhooks:
+        secret = WebhookSettings(name=hook.name, url=hook.url, secret=hook.secret)
+        channels.append(Webhook(secret))
+    return Relay(lambda: connect(database), channels, failed=_delivery_failed)
+
+
+def _delivery_failed(channel: str, reason: str) -> None:
+    log.warning("delivery_failed channel=%s reason=%s", channel, reason)
+
+
+def service_url(data: Path) -> str | None:
+    """Return the address of the service that runs on a data directory; None where none does."""
+    try:
+        port = int(json.loads((data / SERVICE).read_text(encoding="utf-8"))["port"])
+        with urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2):
+            return f"http://127.0.0.1:{port}"
+    except (OSError, URLError, ValueError, KeyError):
+        return None
+
+
+def ingest(
+    data: Path, records: Iterable[bytes], settings: Settings, configuration: Configuration
+) -> list[Outcome]:
+    """Take records into a data directory on which no service runs; durable when it returns."""
+    opened = open_data(data, settings, configuration)
+    with closing(opened):
+        now_ms = int(time.time() * 1000)
+        batch = [Record(body, "cli", now_ms) for body in records]
+        return opened.processor.process(batch)
+
+
+def perform_action(
+    data: Path, event: Mapping[str, Any], settings: Settings, configuration: Configuration
+) -> Outcome:
+    """Carry out an officer's action (an `alert.*` event) where no service runs."""
+    return ingest(data, [orjson.dumps(event)], settings, configuration)[0]

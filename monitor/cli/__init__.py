@@ -1,0 +1,49 @@
+"""The command line: one module a group of commands."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import typer
+
+from monitor.cli.output import Failure
+
+GROUPS = {
+    "rules": "check, test, list and explain rules",
+    "alerts": "the desk from a terminal",
+    "rating": "ratings and their arithmetic",
+    "audit": "verify, export and show what was decided",
+    "deadletter": "records that could not be read",
+}
+"""Sub-commands, each a module of this package with an `app`."""
+COMMANDS = ("run", "replay", "simulate", "bench")
+"""Commands, each a module of this package with a function of its name."""
+
+
+def build_app() -> typer.Typer:
+    """Return the command line with everything mounted."""
+    app = typer.Typer(
+        name="riskmon",
+        help="Real-time customer risk monitor.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    for name in COMMANDS:
+        app.command(name)(getattr(importlib.import_module(f"monitor.cli.{name}"), name))
+    for name, about in GROUPS.items():
+        app.add_typer(importlib.import_module(f"monitor.cli.{name}").app, name=name, help=about)
+    return app
+
+
+def main() -> None:
+    """Run the command line; a `Failure` becomes its sentence and its status."""
+    try:
+        build_app()()
+    except Failure as failure:
+        print(failure, file=sys.stderr)  # noqa: T201
+        sys.exit(failure.status)
+    except BrokenPipeError:
+        sys.exit(0)

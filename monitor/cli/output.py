@@ -1,0 +1,65 @@
+"""How commands speak: results on stdout, one clear sentence on stderr when something is wrong."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from monitor.configuration import Configuration, ConfigurationError, config_folder, read_configuration
+from monitor.core.rating_config import RatingConfigError
+from monitor.settings import Settings
+from monitor.settings_file import SettingsError, load_settings
+from rules.errors import RuleError
+from streams.rates import RatesError
+from streams.stores.sqlite import DataInUseError
+
+
+class Failure(Exception):  # noqa: N818  it is no error of the program
+    """A command cannot do what was asked; the text is what the person reads."""
+
+    def __init__(self, text: str, status: int = 2) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """Turn what a person can mend into a `Failure`."""
+    try:
+        yield
+    except (
+        SettingsError,
+        ConfigurationError,
+        RuleError,
+        RatingConfigError,
+        RatesError,
+        DataInUseError,
+    ) as error:
+        raise Failure(str(error)) from None
+
+
+def configured(config: Path | None, packs: list[str] | None = None) -> tuple[Settings, Configuration]:
+    """Return settings and configuration, or fail with every mistake."""
+    with failures():
+        file = config if config is not None else _default_file()
+        settings = load_settings(file)
+        return settings, read_configuration(settings, config_folder(config), packs or ())
+
+
+def _default_file() -> Path | None:
+    for file in (Path("config/monitor.yaml"), Path("/etc/riskmon/monitor.yaml")):
+        if file.is_file():
+            return file
+    return None
+
+
+def show_json(value: Any) -> None:
+    """Print a value as JSON."""
+    sys.stdout.write(
+        orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode() + "\n"
+    )

@@ -1,0 +1,97 @@
+"""`riskmon replay`: recorded events through the durable embedded runner."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from monitor.app import HOUR_MS, open_data
+from monitor.cli.output import Failure, configured, failures
+from rules.vocabulary import load_vocabulary
+from rules.errors import RuleError
+from streams.mapping import Mapping
+from streams.runners.replay import Place, Replay
+from streams.sources.files import SourceError
+from streams.sources.merge import MergedFiles
+
+
+def replay(
+    files: Annotated[list[Path], typer.Argument(help=".jsonl, .csv (both also .gz) or .parquet")],
+    mapping: Annotated[Path | None, typer.Option("--map", help="mapping file, for foreign records")] = None,
+    rules: Annotated[list[str] | None, typer.Option(help="pack or folder; repeatable")] = None,
+    data: Annotated[Path | None, typer.Option(help="data directory; default: var/replay")] = None,
+    report: Annotated[Path | None, typer.Option(help="write the figures as JSON")] = None,
+    scores: Annotated[Path | None, typer.Option(help="write one row an event as CSV")] = None,
+    config: Annotated[Path | None, typer.Option(help="settings file")] = None,
+) -> None:
+    """Replay recorded events; killed anywhere, the same command goes on where it stopped."""
+    settings, configuration = configured(config, rules)
+    vocabulary = load_vocabulary()
+    try:
+        source = MergedFiles(files, vocabulary, Mapping.load(mapping, vocabulary) if mapping else None)
+    except (SourceError, RuleError) as error:
+        raise Failure(str(error)) from None
+    folder = data or Path("var/replay")
+    for path in (report, scores):
+        if path is not None and not os.access(path.parent, os.W_OK):
+            raise Failure(f"{path}: cannot be written\n  hint: name a folder that exists and is yours")
+    with failures():
+        opened = open_data(folder, settings, configuration, sync="normal", tick_every_ms=HOUR_MS)
+    try:
+        with _bar(source) as progress:
+            found = Replay(opened.processor, source, scores, progress).run()
+    except (SourceError, ValueError) as error:
+        raise Failure(str(error)) from None
+    finally:
+        opened.store.db.close()
+    if report is not None:
+        report.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
+    _tell(found, source)
+
+
+class _bar:  # noqa: N801  reads as a statement
+    """A progress bar on the terminal; nothing where nobody looks."""
+
+    def __init__(self, source: MergedFiles) -> None:
+        console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task(source.name[:40], total=source.total, rate="")
+
+    def __enter__(self) -> Any:
+        self._progress.start()
+        return self.move
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def move(self, place: Place) -> None:
+        """Show how far the replay is."""
+        rate = f"{place.records / place.seconds:,.0f} events/s" if place.seconds else ""
+        self._progress.update(self._task, completed=place.records, rate=rate)
+
+
+def _tell(found: dict[str, Any], source: MergedFiles) -> None:
+    for name, row in source.unsorted.items():
+        sys.stderr.write(f"{name}: row {row} is older than a row before it; taken in the file's order\n")
+    typer.echo(
+        f"{found['events']:,} events ({found['duplicates']:,} duplicates, {found['late']:,} late, "
+        f"{found['rejected']:,} rejected), {found['customers']:,} customers\n"
+        f"{found['hits']:,} hits, {found['rating_changes']:,} rating changes, {found['alerts']:,} alerts\n"
+        f"{found['seconds']:,.1f} s, {found['events_per_second']:,.0f} events/s, "
+        f"{found['peak_rss_mb']:,.0f} MB, ledger {found['ledger_head'][:16]}"
+    )

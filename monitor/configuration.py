@@ -1,0 +1,218 @@
+"""What decides how events are assessed: read from files, archived by its hash, built into an engine.
+
+The archive is what makes an old decision recomputable: it holds the rules as they were written,
+the lists, the rating's parameters, the exchange rates and the institution's calendar.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import yaml
+
+import monitor
+from monitor.core.engine import Engine
+from monitor.core.periods import Periods
+from monitor.core.rating import Rater
+from monitor.core.rating_config import RatingConfig
+from monitor.settings import Settings
+from rules.compile import Rulebook, compile_rulebook
+from rules.errors import Mistake, RuleError, nearest
+from rules.grammar import parse
+from rules.loader import PACKS, load_lists, load_packs, load_predicates, read_rule
+from rules.model import Expression, ListData, Rule
+from rules.vocabulary import load_vocabulary
+from streams.codec import Codec
+from streams.rates import Exchange, Rates
+
+RATES = "fx_rates"
+ALL_PACKS = "all"
+
+
+class ConfigurationError(Exception):
+    """Something the monitor needs to start is missing or wrong; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What decides an assessment, as plain data.
+
+    Attributes
+    ----------
+    plain
+        `rules` (each with `pack`, `file` and its content), `predicates`, `lists`, `rating`, `rates`,
+        `base_currency`, `zone`, `grace_ms`.
+    """
+
+    plain: Mapping[str, Any]
+    rules: tuple[Rule, ...] | None = None
+    """The rules as read from files, so that mistakes are told with their lines; None from an archive."""
+
+    @property
+    def archive(self) -> bytes:
+        """Return the canonical JSON that is kept."""
+        return orjson.dumps(self.plain, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+
+    @property
+    def hash(self) -> str:
+        """Return the SHA-256 of the archive, hex digits: the name of this configuration everywhere."""
+        return hashlib.sha256(self.archive).hexdigest()
+
+    @classmethod
+    def of_archive(cls, archive: bytes) -> Configuration:
+        """Return the configuration an archive holds."""
+        return cls(orjson.loads(archive))
+
+
+def config_folder(config: Path | None) -> Path:
+    """Return where rating, lists and mappings lie: beside the settings, in `./config`, or beside the source.
+
+    Raises
+    ------
+    ConfigurationError
+        Where none of them is there.
+    """
+    beside = Path(monitor.__file__).resolve().parents[1] / "config"
+    for folder in (config.parent if config else None, Path("config"), Path("/etc/riskmon"), beside):
+        if folder is not None and (folder / "rating.yaml").is_file():
+            return folder
+    raise ConfigurationError(
+        "rating.yaml: not found beside the settings, in ./config or in /etc/riskmon\n"
+        "  hint: give --config FILE, with rating.yaml and lists/ beside it"
+    )
+
+
+def pack_folders(names: Iterable[str]) -> list[Path]:
+    """Return the folders of packs: shipped ones by name (`all` for every one), others by path.
+
+    Raises
+    ------
+    ConfigurationError
+        For a name that is neither.
+    """
+    shipped = {
+        path.name: path for path in sorted(PACKS.iterdir()) if path.is_dir() and any(path.glob("*.yaml"))
+    }
+    folders: list[Path] = []
+    for name in names:
+        if name == ALL_PACKS:
+            folders += shipped.values()
+        elif name in shipped:
+            folders.append(shipped[name])
+        elif Path(name).is_dir():
+            folders.append(Path(name))
+        else:
+            hint = nearest(name, [*shipped, ALL_PACKS]) or f"shipped packs: {', '.join(shipped)}"
+            raise ConfigurationError(f"rules: no pack {name!r}, and no folder of that name\n  hint: {hint}")
+    return list(dict.fromkeys(folders))
+
+
+def read_configuration(settings: Settings, folder: Path, packs: Sequence[str] = ()) -> Configuration:
+    """Read everything that decides an assessment.
+
+    Raises
+    ------
+    RuleError
+        With every mistake of the rules.
+    ConfigurationError
+        Where a file or a pack is missing.
+    """
+    folders = pack_folders(packs or settings.rules.packs)
+    rules = load_packs(folders)
+    lists = load_lists(folder / "lists")
+    rates = yaml.safe_load((folder / "lists" / f"{RATES}.yaml").read_text(encoding="utf-8"))
+    plain = {
+        "rules": [
+            {"pack": rule.pack, "file": Path(rule.file).name, "content": dict(rule.plain)} for rule in rules
+        ],
+        "predicates": {name: expression.text for name, expression in load_predicates(folders).items()},
+        "lists": {
+            name: {"version": data.version, "about": data.about, "entries": sorted(data.entries)}
+            for name, data in lists.items()
+        },
+        "rating": yaml.safe_load((folder / "rating.yaml").read_text(encoding="utf-8")),
+        "rates": {**rates, "rates": {str(day): row for day, row in rates["rates"].items()}},
+        "base_currency": settings.institution.base_currency,
+        "zone": settings.institution.zone,
+        "grace_ms": settings.engine.grace_ms,
+    }
+    return Configuration(plain, tuple(rules))
+
+
+def read_rules(configuration: Configuration) -> Sequence[Rule]:
+    """Return the rules of a configuration.
+
+    Raises
+    ------
+    RuleError
+        With every mistake.
+    """
+    if configuration.rules is not None:
+        return configuration.rules
+    rules, mistakes = list[Rule](), list[Mistake]()
+    for entry in configuration.plain["rules"]:
+        text = yaml.safe_dump(entry["content"], allow_unicode=True, sort_keys=False)
+        try:
+            rules.append(read_rule(Path(entry["file"]), text, entry["pack"]))
+        except RuleError as error:
+            mistakes.extend(error.mistakes)
+    if mistakes:
+        raise RuleError(mistakes)
+    return rules
+
+
+def compiled(configuration: Configuration) -> Rulebook:
+    """Return the rulebook of a configuration, checked and compiled.
+
+    Raises
+    ------
+    RuleError
+        With every mistake.
+    """
+    plain = configuration.plain
+    lists = {
+        name: ListData(name, data["version"], frozenset(data["entries"]), data["about"])
+        for name, data in plain["lists"].items()
+    }
+    return compile_rulebook(
+        read_rules(configuration),
+        load_vocabulary(),
+        lists,
+        base_currency=plain["base_currency"],
+        grace_ms=plain["grace_ms"],
+        predicates={
+            name: Expression(text, parse(text), f"predicate {name}", ((1, 1),))
+            for name, text in plain["predicates"].items()
+        },
+    )
+
+
+def build_engine(configuration: Configuration) -> Engine:
+    """Return an engine that assesses by a configuration."""
+    plain = configuration.plain
+    rates = Rates.from_plain(plain["rates"])
+    engine = Engine(
+        compiled(configuration),
+        load_vocabulary(),
+        Rater(RatingConfig.from_plain(plain["rating"])),
+        Periods(plain["zone"]),
+        Exchange(plain["base_currency"], rates).units,
+        base_currency=plain["base_currency"],
+        grace_ms=plain["grace_ms"],
+    )
+    engine.rulebook_hash = configuration.hash
+    return engine
+
+
+def build_codec(configuration: Configuration) -> Codec:
+    """Return the codec of a configuration's currency and rates."""
+    return Codec(
+        load_vocabulary(),
+        configuration.plain["base_currency"],
+        Rates.from_plain(configuration.plain["rates"]),
+    )

@@ -1,0 +1,488 @@
+"""The engine: events in, assessments out; a pure function of event, state, rulebook and models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any
+
+from monitor.core.assessment import Assessment, Hit, RatingChange
+from monitor.core.detectors import Baseline
+from monitor.core.events import Event, reference
+from monitor.core.periods import Periods
+from monitor.core.rating import Rater, RatingState
+from monitor.core.runtime import NAMES, evidence
+from monitor.core.state import MILLION, Plan, State, restore
+from monitor.core.words import Words
+from rules.compile import Rulebook
+from rules.model import Rule
+from rules.plan import TimerSlot
+from rules.vocabulary import Field, Vocabulary
+
+CUSTOMER = "customer"
+LEARNS = ("payment.transfer", "card.authorization", "cash.withdrawal", "cash.deposit")
+"""Kinds whose amounts make a customer's habits."""
+SUSPICIOUS_POINTS = 15.0
+"""Habits are not learnt from an event that hit rules of so many points: fraud is no habit."""
+MODEL_DIMENSION = "fraud"
+HIT = tuple(field.name for field in fields(Hit))
+CHANGE = tuple(field.name for field in fields(RatingChange))
+Convert = Callable[[int, str, int], int]
+"""(amount, currency, time_ms) -> amount in the base currency."""
+
+
+class Engine:
+    """Assesses events with one rulebook.
+
+    Parameters
+    ----------
+    rulebook
+        Compiled rules.
+    vocabulary
+        Kinds, fields and subjects.
+    rater
+        Turns hits into ratings.
+    periods
+        The institution's calendar.
+    convert
+        Converts money in a rule's own currency at the event's date.
+    base_currency
+        For words.
+    grace_ms
+        How late an event may come and still count.
+    """
+
+    def __init__(
+        self,
+        rulebook: Rulebook,
+        vocabulary: Vocabulary,
+        rater: Rater,
+        periods: Periods,
+        convert: Convert,
+        *,
+        base_currency: str = "CNY",
+        grace_ms: int = 259_200_000,
+    ) -> None:
+        self.rulebook = rulebook
+        self.rulebook_hash = rulebook.hash
+        self.vocabulary = vocabulary
+        self.rater = rater
+        self.periods = periods
+        self.grace_ms = grace_ms
+        self._plans = {stage: Plan(plan) for stage, plan in rulebook.plans.items()}
+        words = Words(base_currency, periods)
+        lists = {name: data.entries for name, data in rulebook.lists.items()}
+        space: dict[str, Any] = NAMES | {
+            "PERIODS": periods,
+            "FX": convert,
+            "LISTS": lists,
+            "show": words.show,
+            "plain": words.plain,
+            "see": self._see,
+        }
+        exec(compile(rulebook.source, "<rulebook>", "exec"), space)  # noqa: S102  the compiler wrote it
+        self._sights = {name: function for name, function in space.items() if name.startswith("sight_")}
+        self._functions = {
+            (stage, kind): space[f"{stage}__{kind.replace('.', '_')}"]
+            for stage, kinds in rulebook.kinds.items()
+            for kind in kinds
+        }
+        self._timers = {stage: space[f"{stage}__timers"] for stage in rulebook.stages}
+        self._routes = {kind: self._route(kind) for kind in vocabulary.kinds}
+        self._profile = _setters(vocabulary.profile)
+        self._account = _setters(vocabulary.account)
+
+    def subjects(self, event: Event) -> list[tuple[str, str]]:
+        """Return whose state the event touches, (kind, id), in the order of the stages."""
+        data = event.data
+        found = []
+        for stage, head, tail in self._routes[event.kind]:
+            value = getattr(data, head)
+            if tail and value is not None:
+                value = getattr(value, tail)
+            if value is not None:
+                found.append((stage, value))
+        return found
+
+    def new_state(self, kind: str) -> State:
+        """Return the state of a subject never seen before."""
+        return State(self._plans[kind])
+
+    def restore(self, kind: str, packed: bytes) -> State:
+        """Return the state of a snapshot."""
+        return restore(self._plans[kind], packed)
+
+    def assess(self, event: Event, kind: str, subject_id: str, state: State) -> Assessment:
+        """Answer one event at one stage, changing the state.
+
+        A duplicate gets its first answer again and changes nothing. An event older than the grace
+        period is answered as `too_late` and changes nothing but the memory of having seen it.
+        """
+        ref, time_ms = event.ref, event.time_ms
+        answer = Assessment(
+            event_id=event.id, ref=ref, kind=event.kind, subject=kind, subject_id=subject_id, time_ms=time_ms
+        )
+        if ref in state.recent:
+            return _again(answer, state)
+        if time_ms < state.now_ms:
+            answer.late = True
+            if time_ms < state.now_ms - self.grace_ms:
+                answer.too_late = True
+                state.remember(ref, 0.0, {"too_late": True}, self.grace_ms)
+                return answer
+        elif state.due_ms and state.due_ms <= time_ms:
+            self._fire(state, time_ms, answer)
+        if time_ms > state.now_ms:
+            state.now_ms = time_ms
+        if kind == CUSTOMER:
+            self._assess_customer(event, state, answer)
+        elif not self._take_back(event, state):
+            answer.hits += self._ask(event, kind, state, answer)
+        plain = _plain_answer(answer) if answer.hits or answer.rating else None
+        state.remember(ref, answer.score, plain, self.grace_ms)
+        state.set_due()
+        return answer
+
+    def tick(self, time_ms: int, kind: str, subject_id: str, state: State) -> list[Assessment]:
+        """Fire the subject's timers due by `time_ms`; each change carries the time it fell due.
+
+        Stream time moves to what fell due, not to `time_ms`: an event that is still under way is
+        not made late by a clock.
+        """
+        answer = Assessment(
+            event_id="timer", ref=0, kind="tick", subject=kind, subject_id=subject_id, time_ms=time_ms
+        )
+        self._fire(state, time_ms, answer)
+        state.set_due()
+        return [answer] if answer.hits or answer.rating or answer.failures else []
+
+    # Inside.
+
+    def _route(self, kind: str) -> list[tuple[str, str, str]]:
+        carried = self.vocabulary.kinds[kind].subjects
+        route = []
+        for stage in self.rulebook.stages:
+            if stage in carried and (stage == CUSTOMER or kind in self.rulebook.kinds[stage]):
+                head, _, tail = self.vocabulary.subjects[stage].field.partition(".")
+                route.append((stage, head, tail))
+        return route
+
+    def _assess_customer(self, event: Event, state: State, answer: Assessment) -> None:
+        data, kind = event.data, event.kind
+        changed = self._learn_profile(kind, data, event.time_ms, state)
+        if self._take_back(event, state):
+            return
+        hits = self._ask(event, CUSTOMER, state, answer)
+        answer.hits += hits
+        scored = self._score(event, state, answer, hits) if kind in LEARNS else 0.0
+        if hits or changed or state.rating is None or kind == "alert.closed":
+            self._rate(event, state, answer, hits, scored)
+
+    def _learn_profile(self, kind: str, data: Any, time_ms: int, state: State) -> bool:
+        setters = self._profile.get(kind)
+        if setters:
+            _set(setters, data, time_ms, state.profile)
+        account = self._account.get(kind)
+        if account and data.account_id is not None:
+            _set(account, data, time_ms, state.accounts.setdefault(data.account_id, {}))
+        return setters is not None
+
+    def _take_back(self, event: Event, state: State) -> bool:
+        """Undo what the event reverses or corrects; True where nothing else is left to do."""
+        data = event.data
+        reversed_id = data.reversal_of
+        if reversed_id is None and event.kind == "card.reversal":
+            reversed_id = data.of_event
+        target = reversed_id or data.correction_of
+        if target is None:
+            return False
+        state.forget_event(reference(data.source_system or "", target))
+        return reversed_id is not None and event.kind != "card.reversal"
+
+    def _ask(self, event: Event, stage: str, state: State, answer: Assessment) -> list[Hit]:
+        function = self._functions.get((stage, event.kind))
+        if function is None:
+            return []
+        found: list[Any] = []
+        failures: list[tuple[int, str]] = []
+        function(
+            event,
+            event.data,
+            state.slots,
+            event.facts,
+            state,
+            event.time_ms,
+            state.now_ms,
+            event.ref,
+            answer.late,
+            found,
+            failures,
+        )
+        if failures:
+            answer.failures += [(self.rulebook.rules[number].id, reason) for number, reason in failures]
+        if not found:
+            return []
+        customer = getattr(event.data, "customer_id", None)
+        involved = (customer,) if customer is not None and stage != CUSTOMER else ()
+        return [
+            _hit(self.rulebook.rules[n], band, sight, answer, event.id, event.ref, event.time_ms, involved)
+            for n, band, sight in found
+        ]
+
+    def _see(self, found: list[Any], kind: str, *arguments: Any) -> None:
+        """Replace (rule, band) by (rule, band, what it saw), before sightings of the event are noted."""
+        for place, (number, band) in enumerate(found):
+            try:
+                sight = self._sights[f"sight_{number}_{kind.replace('.', '_')}"](*arguments)
+            except Exception as error:  # a hit stands even where its words fail
+                title = self.rulebook.rules[number].title
+                sight = ({"unreadable": repr(error)}, title, evidence((), arguments[7]))
+            found[place] = (number, band, sight)
+
+    def _score(self, event: Event, state: State, answer: Assessment, hits: list[Hit]) -> float:
+        """Score the event against the customer's habits, then learn it unless it is suspicious."""
+        data = event.data
+        baseline = state.baseline
+        if baseline is None:
+            baseline = state.baseline = Baseline()
+        counterparty = data.terminal_id
+        if counterparty is None and data.counterparty is not None:
+            counterparty = data.counterparty.account
+        country = data.geo.country if data.geo is not None else None
+        features = (
+            event.time_ms,
+            data.amount,
+            counterparty,
+            country,
+            data.channel,
+            self.periods.hour(event.time_ms),
+        )
+        score: float = baseline.score_one(*features)
+        calm = 1.0 - 0.7 * score
+        points = 0.0
+        for hit in hits:
+            if hit.status == "live":
+                calm *= 1.0 - min(hit.points, 95.0) / 100.0
+                points += hit.points
+        answer.score = round(1.0 - calm, 6)
+        if score >= 0.9:
+            answer.reasons = baseline.reasons(*features)
+        if points < SUSPICIOUS_POINTS:
+            baseline.learn_one(*features)
+        return score
+
+    def _rate(self, event: Event, state: State, answer: Assessment, hits: list[Hit], score: float) -> None:
+        if state.rating is None:
+            state.rating = RatingState()
+        now_ms, customer_id = state.now_ms, answer.subject_id
+        if event.kind == "alert.closed":
+            self._take_verdict(event, state, answer)
+        change = self.rater.apply(
+            state.rating,
+            hits,
+            now_ms,
+            segment=state.profile.get("segment"),
+            profile=state.profile,
+            customer_id=customer_id,
+            cause=event.id,
+            model_scores={MODEL_DIMENSION: score} if hits and score else None,
+        )
+        state.rating_ms = self.rater.due_ms(state.rating) or 0
+        if change is not None:
+            answer.rating.append(change)
+
+    def _take_verdict(self, event: Event, state: State, answer: Assessment) -> None:
+        data = event.data
+        if data.rule is None or data.disposition is None or state.rating is None:
+            return
+        change = self.rater.outcome(
+            state.rating,
+            data.rule,
+            data.hit_at or event.time_ms,
+            _outcome(data.disposition),
+            state.now_ms,
+            customer_id=answer.subject_id,
+            cause=event.id,
+        )
+        if change is not None:
+            answer.rating.append(change)
+
+    def _fire(self, state: State, time_ms: int, answer: Assessment) -> None:
+        """Let time pass up to `time_ms`: rules' timers and the rating's, in the order they fall due."""
+        while state.timer_ms and state.timer_ms <= time_ms:
+            due = state.timer_ms
+            self._tick_rating(state, due - 1, answer)
+            hits = self._expire(state, due, answer)
+            state.now_ms = max(state.now_ms, due)
+            answer.hits += hits
+            state.timer_ms = _next_timer(state)
+            if hits and answer.subject == CUSTOMER:
+                self._rate_timed(state, due, answer, hits)
+        self._tick_rating(state, time_ms, answer)
+
+    def _tick_rating(self, state: State, time_ms: int, answer: Assessment) -> None:
+        if state.rating is not None and answer.subject == CUSTOMER:
+            changes = self.rater.tick(state.rating, time_ms, customer_id=answer.subject_id)
+            for change in changes:
+                state.now_ms = max(state.now_ms, change.time_ms)
+            answer.rating += changes
+            state.rating_ms = self.rater.due_ms(state.rating) or 0
+
+    def _rate_timed(self, state: State, due_ms: int, answer: Assessment, hits: list[Hit]) -> None:
+        if state.rating is None:
+            state.rating = RatingState()
+        change: RatingChange | None = self.rater.apply(
+            state.rating,
+            hits,
+            due_ms,
+            segment=state.profile.get("segment"),
+            profile=state.profile,
+            customer_id=answer.subject_id,
+            cause=hits[0].event_id,
+        )
+        state.rating_ms = self.rater.due_ms(state.rating) or 0
+        if change is not None:
+            answer.rating.append(change)
+
+    def _expire(self, state: State, due_ms: int, answer: Assessment) -> list[Hit]:
+        hits: list[Hit] = []
+        for place, slot in enumerate(state.plan.slots):
+            held = state.slots[place]
+            if not held or not isinstance(slot, TimerSlot):
+                continue
+            for key in sorted(key for key, (due, _) in held.items() if due <= due_ms):
+                due, ref = held.pop(key)
+                hits += self._timer_hits(state, place, due, ref, answer)
+        return hits
+
+    def _timer_hits(self, state: State, place: int, due_ms: int, ref: int, answer: Assessment) -> list[Hit]:
+        found: list[Any] = []
+        failures: list[tuple[int, str]] = []
+        arguments: tuple[Any, ...] = (
+            None,
+            None,
+            state.slots,
+            {},
+            state,
+            due_ms,
+            max(state.now_ms, due_ms),
+            ref,
+            False,
+        )
+        self._timers[answer.subject](place, *arguments, found, failures)
+        answer.failures += [(self.rulebook.rules[number].id, reason) for number, reason in failures]
+        self._see(found, "timer", *arguments)
+        return [
+            _hit(
+                rule := self.rulebook.rules[n],
+                band,
+                sight,
+                answer,
+                f"timer:{rule.id}:{due_ms}",
+                ref,
+                due_ms,
+                (),
+            )
+            for n, band, sight in found
+        ]
+
+
+def _next_timer(state: State) -> int:
+    dues = [
+        due
+        for slot, held in zip(state.plan.slots, state.slots, strict=True)
+        if held and isinstance(slot, TimerSlot)
+        for due, _ in held.values()
+    ]
+    return min(dues, default=0)
+
+
+def _setters(known: Mapping[str, Field]) -> dict[str, list[tuple[str, Callable[[Any], Any], bool]]]:
+    """Return for each kind of event which remembered values it sets."""
+    found: dict[str, list[tuple[str, Callable[[Any], Any], bool]]] = {}
+    for field in known.values():
+        for kind in field.kinds:
+            found.setdefault(kind, []).append(
+                (field.name, attrgetter(field.source or field.name), field.value_of == "time")
+            )
+    return found
+
+
+def _set(
+    setters: list[tuple[str, Callable[[Any], Any], bool]], data: Any, time_ms: int, known: dict[str, Any]
+) -> None:
+    for name, read, is_timed in setters:
+        value = read(data)
+        if value is not None:
+            known[name] = value
+        elif is_timed:
+            known.setdefault(name, time_ms)
+
+
+def _hit(
+    rule: Rule,
+    band: int,
+    sight: tuple[dict[str, Any], str, tuple[int, ...]],
+    answer: Assessment,
+    event_id: str,
+    ref: int,
+    time_ms: int,
+    customers: tuple[str, ...],
+) -> Hit:
+    chosen = rule.bands[band]
+    saw, say, refs = sight
+    return Hit(
+        rule=rule.id,
+        version=rule.version,
+        subject=answer.subject,
+        subject_id=answer.subject_id,
+        event_id=event_id,
+        ref=ref,
+        time_ms=time_ms,
+        late=answer.late,
+        status=rule.status,
+        title=rule.title,
+        dimension=rule.dimension,
+        severity=chosen.severity,
+        points=chosen.points,
+        alert=rule.alert,
+        cooldown_ms=rule.cooldown_ms,
+        say=say,
+        saw=saw,
+        evidence=refs,
+        disclosure=rule.disclosure,
+        triage=rule.triage,
+        customers=customers,
+    )
+
+
+def _outcome(disposition: str) -> str:
+    """Return what a disposition says about the hit: `true_positive:fraud_confirmed` is a true positive."""
+    return disposition.partition(":")[0]
+
+
+def _plain_answer(answer: Assessment) -> Any:
+    return {
+        "late": answer.late,
+        "hits": [[getattr(hit, name) for name in HIT] for hit in answer.hits],
+        "rating": [[getattr(change, name) for name in CHANGE] for change in answer.rating],
+    }
+
+
+def _again(answer: Assessment, state: State) -> Assessment:
+    """Return the first answer to a duplicate."""
+    answer.duplicate = True
+    answer.score = state.recent[answer.ref][1] / MILLION
+    kept = state.answers.get(answer.ref)
+    if kept:
+        answer.late = bool(kept.get("late"))
+        answer.too_late = bool(kept.get("too_late"))
+        answer.hits = [_restored(Hit, HIT, values) for values in kept.get("hits", ())]
+        answer.rating = [_restored(RatingChange, CHANGE, values) for values in kept.get("rating", ())]
+    return answer
+
+
+def _restored(kind: Callable[..., Any], names: tuple[str, ...], values: list[Any]) -> Any:
+    plain = zip(names, values, strict=True)
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in plain})

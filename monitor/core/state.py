@@ -1,0 +1,208 @@
+"""What is remembered about one subject, and how it becomes bytes and back."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+import msgspec
+
+from monitor.core.detectors import Baseline
+from monitor.core.rating import RatingState
+from monitor.core.windows import Series
+from rules.plan import SequenceSlot, SeriesSlot, Slot, StagePlan
+
+VERSION = 1
+"""Of the snapshot; a snapshot of another version is rebuilt from the journal."""
+REMEMBERED = 16
+"""Events whose answers are kept however old they are."""
+MILLION = 1_000_000
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+class SnapshotError(ValueError):
+    """A snapshot cannot be read by this version."""
+
+
+class State:
+    """Everything remembered about one subject.
+
+    Attributes
+    ----------
+    seq
+        Last journal position it includes.
+    now_ms
+        Stream time: the largest event time seen, -1 before the first event.
+    slots
+        What windows, sightings, markers, sequences and timers hold, by place in the plan.
+    recent
+        Reference of an event to (stream time when it came, score in millionths): duplicates get
+        the first answer again. Kept while inside the grace period, and never fewer than 16.
+    answers
+        Reference of an event to its answer as plain data, where there was more than a score.
+    profile, accounts
+        Last known values of the vocabulary's profile fields; of each account.
+    timer_ms
+        When the first timer of a rule falls due; 0 = none.
+    rating_ms
+        When the rating may next change by time alone; 0 = never.
+    due_ms
+        When the subject must be looked at though no event comes; 0 = never.
+    """
+
+    __slots__ = (
+        "accounts",
+        "answers",
+        "baseline",
+        "due_ms",
+        "now_ms",
+        "plan",
+        "profile",
+        "rating",
+        "rating_ms",
+        "recent",
+        "seq",
+        "slots",
+        "timer_ms",
+    )
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.seq = 0
+        self.now_ms = -1
+        self.slots: list[Any] = [None] * len(plan.slots)
+        self.recent: dict[int, tuple[int, int]] = {}
+        self.answers: dict[int, Any] = {}
+        self.profile: dict[str, Any] = {}
+        self.accounts: dict[str, dict[str, Any]] = {}
+        self.timer_ms = 0
+        self.rating_ms = 0
+        self.due_ms = 0
+        self.rating: RatingState | None = None
+        self.baseline: Baseline | None = None
+
+    def set_due(self) -> None:
+        """Set `due_ms` to whichever falls due first."""
+        timer, rating = self.timer_ms, self.rating_ms
+        self.due_ms = rating if not timer or 0 < rating < timer else timer
+
+    def remember(self, ref: int, score: float, answer: Any, grace_ms: int) -> None:
+        """Keep the answer to an event; forget answers older than the grace period."""
+        recent = self.recent
+        recent[ref] = (self.now_ms, round(score * MILLION))
+        if answer is not None:
+            self.answers[ref] = answer
+        while len(recent) > REMEMBERED:
+            oldest = next(iter(recent))
+            if recent[oldest][0] >= self.now_ms - grace_ms:
+                return
+            del recent[oldest]
+            self.answers.pop(oldest, None)
+
+    def forget_event(self, ref: int) -> None:
+        """Take an event out of every window: it was reversed or corrected."""
+        for place, slot in enumerate(self.plan.slots):
+            held = self.slots[place]
+            if held is None:
+                continue
+            if isinstance(slot, SeriesSlot):
+                for series in held.values() if slot.key else (held,):
+                    series.remove(ref)
+            elif isinstance(slot, SequenceSlot):
+                for times, refs in held:
+                    if ref in refs:
+                        at = refs.index(ref)
+                        del times[at], refs[at]
+
+    def pack(self) -> bytes:
+        """Return the snapshot: MessagePack of plain data, without `seq` and `due_ms`."""
+        slots = [
+            [self.plan.signatures[place], _packed(slot, held, self.now_ms)]
+            for place, (slot, held) in enumerate(zip(self.plan.slots, self.slots, strict=True))
+            if held is not None
+        ]
+        recent = [
+            array("q", self.recent).tobytes(),
+            array("q", (arrived for arrived, _ in self.recent.values())).tobytes(),
+            array("I", (score for _, score in self.recent.values())).tobytes(),
+        ]
+        return _encoder.encode(
+            [
+                VERSION,
+                self.now_ms,
+                recent,
+                list(self.answers.items()),
+                self.profile,
+                self.accounts,
+                slots,
+                self.timer_ms,
+                self.rating_ms,
+                self.rating.snapshot() if self.rating else None,
+                self.baseline.snapshot() if self.baseline else None,
+            ]
+        )
+
+
+class Plan:
+    """The layout of the states of one stage, ready for use."""
+
+    __slots__ = ("places", "signatures", "slots")
+
+    def __init__(self, plan: StagePlan) -> None:
+        self.slots: list[Slot] = plan.slots
+        self.signatures = plan.signatures()
+        self.places = {signature: place for place, signature in enumerate(self.signatures)}
+
+
+def restore(plan: Plan, packed: bytes) -> State:
+    """Return the state a snapshot holds.
+
+    Slots that the plan does not know are dropped: their rules are gone.
+
+    Raises
+    ------
+    SnapshotError
+        Where the snapshot is of another version.
+    """
+    plain = msgspec.msgpack.decode(packed, strict=False)
+    if not isinstance(plain, list) or not plain or plain[0] != VERSION:
+        found = plain[0] if isinstance(plain, list) and plain else plain
+        raise SnapshotError(f"snapshot: expected version {VERSION}, was {found!r}")
+    _, now_ms, recent, answers, profile, accounts, slots, timer_ms, rating_ms, rating, baseline = plain
+    state = State(plan)
+    state.now_ms, state.profile, state.accounts = now_ms, profile, accounts
+    state.timer_ms, state.rating_ms = timer_ms, rating_ms
+    arrived = zip(array("q", recent[1]), array("I", recent[2]), strict=True)
+    state.recent = dict(zip(array("q", recent[0]), arrived, strict=True))
+    state.answers = dict(answers)
+    for signature, held in slots:
+        place = plan.places.get(signature)
+        if place is not None:
+            state.slots[place] = _unpacked(plan.slots[place], held)
+    state.rating = RatingState.restore(rating) if rating is not None else None
+    state.baseline = Baseline.restore(baseline) if baseline is not None else None
+    state.set_due()
+    return state
+
+
+def _packed(slot: Slot, held: Any, now_ms: int) -> Any:
+    if isinstance(slot, SeriesSlot):
+        parts = held if slot.key else {"": held}
+        for key in list(parts):
+            parts[key].prune(now_ms - slot.retain_ms, slot.keep_last)
+            if not parts[key].times and slot.key:
+                del parts[key]
+        return [[key, series.snapshot()] for key, series in parts.items()]
+    if isinstance(slot, SequenceSlot):
+        return [[times.tobytes(), refs.tobytes()] for times, refs in held]
+    return list(held.items()) if isinstance(held, dict) else held
+
+
+def _unpacked(slot: Slot, held: Any) -> Any:
+    if isinstance(slot, SeriesSlot):
+        parts = {key: Series.restore(plain) for key, plain in held}
+        return parts if slot.key else parts.get("")
+    if isinstance(slot, SequenceSlot):
+        return [[array("q", times), array("q", refs)] for times, refs in held]
+    return {key: list(value) for key, value in held} if isinstance(held, list) else held

@@ -1,0 +1,51 @@
+"""Ratings to show: of a customer, now or then, with arithmetic that adds up and its history."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from monitor.app import configuration_engines
+from monitor.audit.ledger import Ledger
+from monitor.configuration import Configuration, build_codec
+from monitor.core.engine import Engine
+from monitor.core.rating import Rating
+from streams.history import customer_state
+from streams.stores.sqlite import SqliteStore
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A rating and where it came from."""
+
+    customer_id: str
+    rating: Rating
+    history: tuple[dict[str, Any], ...]
+    """Changes up to the moment, oldest first: time_ms, score, grade, previous_grade, cause."""
+
+
+def customer_rating(
+    db: sqlite3.Connection, configuration: Configuration, customer_id: str, at_ms: int | None = None
+) -> Shown | None:
+    """Return a customer's rating now or as of `at_ms`; None where there was none.
+
+    The state is recomputed from the journal under the configuration of its day; decay and timers
+    run on to the moment asked for.
+    """
+    engines = configuration_engines(SqliteStore(db))
+    found = customer_state(db, build_codec(configuration), engines, customer_id, at_ms)
+    if found is None or found[0].rating is None or found[0].rating.grade is None:
+        return None
+    state, engine = found
+    assert isinstance(engine, Engine)
+    moment_ms = state.now_ms if at_ms is None else max(at_ms, state.now_ms)
+    engine.rater.tick(state.rating, moment_ms, customer_id=customer_id)
+    rating = engine.rater.rating(state.rating, moment_ms)
+    return Shown(customer_id, rating, _history(db, customer_id, moment_ms))
+
+
+def _history(db: sqlite3.Connection, customer_id: str, until_ms: int) -> tuple[dict[str, Any], ...]:
+    entries = Ledger(db).entries(kind="rating", subject=f"customer:{customer_id}", limit=1_000)
+    changes = [{"time_ms": entry.time_ms, **entry.data} for entry in entries if entry.time_ms <= until_ms]
+    return tuple(sorted(changes, key=lambda change: change["time_ms"]))

@@ -1,0 +1,107 @@
+"""One customer's past, recomputed from the journal: the state as it was at any moment."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from monitor.core.events import Event
+from streams.journal import facts_of, tick_of
+from streams.ports import Codec, Engine, JournalRow, Progress
+
+EngineFor = Callable[[str], Engine]
+"""Gives the engine of an archived configuration by its hash."""
+CUSTOMER = "customer"
+
+
+def customer_state(
+    db: sqlite3.Connection, codec: Codec, engine_for: EngineFor, customer_id: str, at_ms: int | None = None
+) -> tuple[Any, Engine] | None:
+    """Return a customer's state now, or as of `at_ms`, with the engine of that day.
+
+    Events that happened after `at_ms` are left out, whenever they arrived. Every event is assessed
+    by the configuration that was in force when it was journaled, so the state is the one that was
+    decided upon, not what today's rules would make of it. None where the customer is unknown.
+
+    Parameters
+    ----------
+    db
+        A read-only connection. Now starts from the stored snapshot and reads the journal after
+        it; the past reads the journal from its beginning.
+    """
+    stored = db.execute("SELECT value FROM meta WHERE key = 'progress'").fetchone()
+    if stored is None:
+        return None
+    epochs = msgspec.json.decode(stored[0], type=Progress).rulebooks
+    snapshot = (
+        None
+        if at_ms is not None
+        else db.execute(
+            "SELECT seq, packed FROM states WHERE kind = ? AND id = ?", (CUSTOMER, customer_id)
+        ).fetchone()
+    )
+    first = snapshot[0] + 1 if snapshot else 1
+    past = _Past(codec, engine_for, epochs, customer_id)
+    if snapshot:
+        past.begin(snapshot[0], snapshot[1])
+    for row in _rows(db, first, customer_id):
+        past.follow(row, at_ms)
+    return None if past.state is None or past.engine is None else (past.state, past.engine)
+
+
+class _Past:
+    """Follows one customer through the journal, under the configuration of each part of it."""
+
+    def __init__(
+        self, codec: Codec, engine_for: EngineFor, epochs: list[tuple[int, str]], customer_id: str
+    ) -> None:
+        self.codec, self.engine_for, self.epochs, self.customer_id = codec, engine_for, epochs, customer_id
+        self.state: Any = None
+        self.engine: Engine | None = None
+        self._hash = ""
+
+    def begin(self, seq: int, packed: bytes) -> None:
+        """Start from a snapshot."""
+        self.use(seq)
+        assert self.engine is not None
+        self.state = self.engine.restore(CUSTOMER, packed)
+
+    def use(self, seq: int) -> None:
+        """Take the engine in force at a journal position."""
+        digest = next((name for first, name in reversed(self.epochs) if first <= seq), self.epochs[0][1])
+        if digest != self._hash:
+            packed = self.state.pack() if self.state is not None else None
+            due_ms = self.state.due_ms if self.state is not None else 0
+            self.engine, self._hash = self.engine_for(digest), digest
+            if packed is not None:
+                self.state = self.engine.restore(CUSTOMER, packed)
+                self.state.due_ms = due_ms
+
+    def follow(self, row: JournalRow, at_ms: int | None) -> None:
+        """Let one row change the state, if it concerns the customer and had happened."""
+        self.use(row.seq)
+        assert self.engine is not None
+        event = tick_of(row.body) or self.codec.decode(row.body)
+        if type(event) is not Event or (at_ms is not None and event.time_ms > at_ms):
+            return
+        if event.kind == "tick":
+            if self.state is not None and self.state.due_ms and self.state.due_ms <= event.time_ms:
+                self.engine.tick(event.time_ms, CUSTOMER, self.customer_id, self.state)
+        elif (CUSTOMER, self.customer_id) in self.engine.subjects(event):
+            if self.state is None:
+                self.state = self.engine.new_state(CUSTOMER)
+            event.facts = facts_of(row)
+            self.engine.assess(event, CUSTOMER, self.customer_id, self.state)
+
+
+def _rows(db: sqlite3.Connection, first: int, customer_id: str) -> Iterator[JournalRow]:
+    """Give the rows that may concern a customer: those that name it, and ticks."""
+    found = db.execute(
+        "SELECT seq, ref, received_ms, hash, facts, answer, body FROM journal WHERE seq >= ?"
+        " AND (instr(body, ?) OR instr(body, ?)) ORDER BY seq",
+        (first, f'"{customer_id}"'.encode(), b'"event_type":"tick"'),
+    )
+    return (JournalRow(*row) for row in found)
