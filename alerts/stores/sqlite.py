@@ -39,8 +39,8 @@ CREATE TABLE IF NOT EXISTS alerts (
     proposed_by TEXT,
     title TEXT NOT NULL,
     say TEXT NOT NULL,
-    fixed BLOB NOT NULL  -- what never changes and is never asked for alone, as JSON
-) WITHOUT ROWID;
+    fixed BLOB NOT NULL  -- what is never asked for alone, as JSON
+);
 CREATE INDEX IF NOT EXISTS alerts_open ON alerts (priority DESC, due_ms, id) WHERE status <> 'closed';
 CREATE INDEX IF NOT EXISTS alerts_newest ON alerts (opened_ms DESC, id DESC);
 CREATE INDEX IF NOT EXISTS alerts_subject ON alerts (subject_id, subject, rule, opened_ms);
