@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerts.inbox.ingest import EventsOut
 from alerts.inbox.records import split
 
 GOOD = b'{"event_id":"tx-1","event_type":"payment.transfer","amount":1.10}'
@@ -21,6 +22,12 @@ def test_one_object_is_accepted(ask, bank):
         {"index": 0, "status": "accepted", "event_id": "tx-1", "hits": ["A-124"], "score": 0.25,
          "faults": [], "message": ""}
     ]  # fmt: skip
+
+
+def test_answers_are_as_described(ask):
+    for body in (GOOD, BAD, b"[" + GOOD + b"," + BAD + b"]"):
+        answer = ask("POST", "/events", content=body)
+        assert EventsOut.model_validate_json(answer.content, strict=True, extra="forbid").items
 
 
 def test_the_bytes_of_an_item_reach_the_monitor_unchanged(ask, bank):
