@@ -14,17 +14,18 @@ SLOWEST = 0.02
 """Least weight of a new payment: the memory reaches back some fifty payments."""
 PARTIES, COUNTRIES, CHANNELS = 40, 12, 8
 """How many of each are remembered, latest first to stay."""
-TOLD = 0.4
+TOLD = 0.5
 """A surprise from here on is worth a reason."""
 
-# How much each surprise can add. A payment that is odd in one weak respect alone stays below 0.5.
-RHYTHM, HOUR, PARTY, COUNTRY, CHANNEL = 0.4, 0.35, 0.35, 0.5, 0.3
+# How much each surprise can add. All weak ones together stay below 0.9; an amount alone need not.
+RHYTHM, HOUR, PARTY, COUNTRY, CHANNEL = 0.2, 0.2, 0.25, 0.5, 0.25
 
 AMOUNT_SPREAD = 0.5
 GAP_SPREAD = 1.5
 """Spreads (of natural logarithms) assumed before there is any experience."""
 PRIOR = 4.0
 """How many payments that assumption is worth."""
+STEEPNESS = 5.0
 SOON_MS = 1000
 """Gaps below a second are no different from a second."""
 SHORTEST_GAP = log(SOON_MS)
@@ -216,12 +217,12 @@ class Baseline:
         if amount > 0:
             above = log(amount) - self.amount
             if above > 0.0:
-                # A standard score of 2 gives 0.43, of 4 gives 0.90.
-                high = 1.0 - exp(-above * above / (7.0 * self.amount_spread))
+                # A standard score of 2 gives 0.55, of 4 gives 0.96.
+                high = 1.0 - exp(-above * above / (STEEPNESS * self.amount_spread))
         if self.last_ms and time_ms >= self.last_ms:
             below = self.gap - log(max(time_ms - self.last_ms, SOON_MS))
             if below > 0.0:
-                soon = 1.0 - exp(-below * below / (7.0 * self.gap_spread))
+                soon = 1.0 - exp(-below * below / (STEEPNESS * self.gap_spread))
         hours, part = self.hours, hour // 3
         # Three parts next to each other count, so that noon and a quarter to are not strangers.
         weight = 2 * hours[part] + hours[part - 1] + hours[(part + 1) & 7] + 1

@@ -118,7 +118,9 @@ class Rater:
     def impose(
         self, rs: RatingState, floor: str, until_ms: int | None, now_ms: int, *, customer_id: str, cause: str
     ) -> RatingChange | None:
-        """Impose a floor of the configuration until a time (None: until it is lifted)."""
+        """Impose a floor until a time (None: until it is lifted); ValueError where the parameters lack it."""
+        if floor not in self.config.floors:
+            raise ValueError(f"floor: expected one of {sorted(self.config.floors)}, was {floor!r}")
         before = self._shown(rs, now_ms)
         rs.floors[floor] = until_ms
         return self._rate(rs, now_ms, before, customer_id, cause)
@@ -362,8 +364,9 @@ class Rater:
         A threshold above the current grade is of no interest.
         """
         rank = self._ranks[rs.grade or 0]
-        old = rs.below_ms or [None] * (len(self._bounds) - 1)
-        rs.below_ms = [None] * len(old)
+        none: list[int | None] = [None] * (len(self._bounds) - 1)
+        old = rs.below_ms if len(rs.below_ms) == len(none) else none
+        rs.below_ms = none.copy()
         decline = Decline(self._evidence(rs).hundredths, now_ms, hundredths)
         for k in range(rank, len(old)):
             limit, since_ms = self._bounds[k] - self._margin, old[k]

@@ -159,7 +159,9 @@ class Evidence:
         self._base = own.weights["inherent"] * inherent
         self._combine = COMBINE[config.mode][0]
         self._models = models
-        self._floors = [(config.floors[name], until_ms) for name, until_ms in floors.items()]
+        # A floor that newer parameters no longer know is no reason any more.
+        known = config.floors
+        self._floors = [(known[name], until_ms) for name, until_ms in floors.items() if name in known]
         self._rules: dict[str, dict[str, list[Contribution]]] = {}
         for c in contributions:
             self._rules.setdefault(c.dimension, {}).setdefault(c.rule, []).append(c)

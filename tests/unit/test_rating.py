@@ -213,6 +213,14 @@ def test_the_next_review_follows_the_grade_and_the_first_comes_within_three_year
     assert rating.is_first
 
 
+def test_an_unknown_floor_is_refused_and_one_that_new_parameters_dropped_is_ignored() -> None:
+    state = rated()
+    with pytest.raises(ValueError, match="expected one of .*listed_party"):
+        RATER.impose(state, "bad mood", None, START_MS, **WHO)
+    state.floors["dropped"] = None
+    assert RATER.rating(state, START_MS).score == 7.5
+
+
 def test_a_segment_brings_its_own_weights() -> None:
     state = rated(replace(HIT, dimension="market", points=5), segment="private")
     market = RATER.rating(state, START_MS).composite.dimensions[0]
