@@ -293,5 +293,5 @@ def _progress(db: sqlite3.Connection) -> Progress:
 
 
 def _place(name: str) -> tuple[str, str]:
-    table, _, row = name.strip("()").partition(", ")
-    return table.strip("'"), row.rstrip(",")
+    table, _, row = name.partition(" ")
+    return table, row

@@ -166,7 +166,6 @@ class SqliteStore:
     def __init__(self, db: sqlite3.Connection) -> None:
         self.db = db
         self.index = JournalIndex(db)
-        self.guard()
 
     def begin(self) -> None:
         """Start the transaction of a batch."""
@@ -182,7 +181,7 @@ class SqliteStore:
             self.db.execute("ROLLBACK")
 
     def guard(self) -> None:
-        """Seal every row written from now on in tables that nothing else proves; safe to repeat."""
+        """Seal every row of the tables that nothing else proves, from now on; safe to repeat."""
         self.begin()
         guard(self.db)
         self.commit()
