@@ -17,7 +17,7 @@ from streams.rates import MAX_AMOUNT, MAX_DECIMALS
 
 REASONS = (
     "malformed", "oversize", "unknown_kind", "missing_field", "wrong_type", "bad_value",
-    "absurd_time", "absurd_amount", "unknown_currency", "unmappable",
+    "absurd_time", "absurd_amount", "unknown_currency", "unmappable", "engine_failed",
 )  # fmt: skip
 """Why a record was refused: the closed set used in metrics, dead letters and answers."""
 MAX_BYTES = 1 << 20
