@@ -132,12 +132,12 @@ def _say(change: RatingChange, name: str) -> str:
 
 
 def _main_dimension(change: RatingChange) -> str:
-    named = [part for part in change.parts if _dimension(part) in _DIMENSIONS]
-    return _dimension(max(named, key=_points)) if named else "compliance"
-
-
-def _dimension(part: Mapping[str, Any]) -> str:
-    return str(part.get("dimension") or part.get("name"))
+    points: dict[str, float] = {}
+    for part in change.parts:
+        dimension = str(part.get("dimension") or part.get("name"))
+        if dimension in _DIMENSIONS:
+            points[dimension] = points.get(dimension, 0.0) + _points(part)
+    return max(points, key=lambda one: points[one], default="compliance")
 
 
 def _points(part: Mapping[str, Any]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from types import MappingProxyType
@@ -11,7 +12,9 @@ from alerts.lifecycle import SEVERITIES, Alert, Status
 from alerts.ports import Standing
 
 _ID_DIGITS: Final = 32
-_MONEY_SCALE: Final = 10_000
+_MONEY: Final = re.compile(r"-?([0-9]{1,18})\.[0-9]{2} [A-Z]{3}", re.ASCII)
+"""How a hit shows money: `62400.00 CNY`, whole units in the group."""
+_PARAM: Final = "param."
 
 SEVERITY_POINTS: Final[Mapping[str, int]] = MappingProxyType(
     {"info": 8, "low": 16, "medium": 32, "high": 48, "critical": 64}
@@ -97,28 +100,34 @@ def priority(severity: str, grade: int | None, saw: Mapping[str, Any], customers
 
     * severity: info 8, low 16, medium 32, high 48, critical 64 points;
     * grade of the customer: 10 x1.25, 11 x1.15, 12 x1.05, better or not given x1.00;
-    * exposure: the larger factor of the amount at stake (`saw["amount"]`, ten-thousandths of the
-      base currency: from 10,000 x1.05, 100,000 x1.10, 1 million x1.20, 10 million x1.25) and of
-      the number of customers involved (from 2 x1.05, 5 x1.10, 10 x1.20, 20 x1.25).
+    * exposure: the larger factor of the amount at stake (the largest money value the hit saw,
+      thresholds apart, in the base currency: from 10,000 x1.05, 100,000 x1.10, 1 million x1.20,
+      10 million x1.25) and of the number of customers involved (from 2 x1.05, 5 x1.10, 10 x1.20,
+      20 x1.25).
 
     The points are chosen so that the gravest alert has exactly 100, and rounded down.
 
     Examples
     --------
-    >>> priority("critical", 10, {"amount": 10_000_000 * 10_000})
+    >>> priority("critical", 10, {"amount": "10000000.00 CNY"})
     100
-    >>> priority("high", 10, {"amount": 62_400 * 10_000}), priority("critical", None, {})
+    >>> priority("high", 10, {"amount": "62400.00 CNY"}), priority("critical", None, {})
     (63, 64)
+    >>> priority("high", 10, {"n": 10_000_000, "param.limit": "10000000.00 CNY"})
+    60
     """
-    amount = saw.get("amount")
-    whole = abs(amount) // _MONEY_SCALE if isinstance(amount, int) else 0
-    exposure = max(_factor(EXPOSURE_PERCENT, whole), _factor(CUSTOMERS_PERCENT, customers))
+    exposure = max(_factor(EXPOSURE_PERCENT, _at_stake(saw)), _factor(CUSTOMERS_PERCENT, customers))
     return SEVERITY_POINTS[severity] * GRADE_PERCENT[grade] * exposure // 10_000
 
 
 def priority_of(alert: Alert, grade: int | None) -> int:
     """Return the urgency of an alert that exists, for a grade of its customer."""
     return priority(alert.severity, grade, alert.saw, len(alert.customers))
+
+
+def _at_stake(saw: Mapping[str, Any]) -> int:
+    seen = (value for name, value in saw.items() if not name.startswith(_PARAM) and isinstance(value, str))
+    return max((int(money[1]) for value in seen if (money := _MONEY.fullmatch(value))), default=0)
 
 
 def _factor(table: tuple[tuple[int, int], ...], value: int) -> int:

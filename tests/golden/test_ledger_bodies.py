@@ -39,7 +39,7 @@ HIT = Hit(
     alert=True,
     cooldown_ms=DAY_MS,
     say="cash in 62,400.00 CNY in 3 deposits, threshold 50,000.00",
-    saw={"amount": 124_000_000, "n": 3, "share": 0.1, "country": None, "days": (1, 2), "new": True},
+    saw={"amount": "12400.00 CNY", "n": 3, "share": 0.1, "country": None, "days": (1, 2), "new": True},
     evidence=(7, -8),
     disclosure="aml_confidential",
 )

@@ -74,7 +74,7 @@ def assessment(n: int, given: Given, grades: dict[int, int]) -> Assessment:
                 rule=f"A-{given.rule}", version="v", subject="customer", subject_id=subject, event_id=event,
                 ref=n, time_ms=time_ms, late=False, status="live", title="t", dimension="fraud",
                 severity=SEVERITIES[given.severity], points=1.0, alert=given.alert, cooldown_ms=2 * STEP_MS,
-                say=f"say {n}", saw={"n": n, "amount": n * 10**8},
+                say=f"say {n}", saw={"n": n, "amount": f"{n * 10**4}.00 CNY"},
             )
         )  # fmt: skip
     else:

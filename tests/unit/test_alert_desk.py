@@ -91,7 +91,7 @@ def hit(event: str = "tx-1", time_ms: int = 0, **changes: Any) -> Hit:
         "alert": True,
         "cooldown_ms": HOUR_MS,
         "say": "3 deposits of 62,400",
-        "saw": {"amount": 62_400_0000, "n": 3},
+        "saw": {"amount": "62400.00 CNY", "n": 3},
         "evidence": (1, 2, 3),
         "triage": ("Ask.",),
     }
@@ -357,7 +357,7 @@ def test_a_reopened_alert_joins_the_open_case_of_its_subject(bench: Bench) -> No
 
 @pytest.mark.parametrize("restarted", [True, False])
 def test_alerts_are_regraded_in_the_order_of_their_ids(bench: Bench, restarted: bool) -> None:
-    ids = [raised(bench, hit(f"tx-{n}", n, rule=f"A-{n}", saw={"amount": n})).id for n in range(9)]
+    ids = [raised(bench, hit(f"tx-{n}", n, rule=f"A-{n}", saw={"n": n})).id for n in range(9)]
     bench.commit()
     if restarted:
         bench.restart()
