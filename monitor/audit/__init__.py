@@ -1,0 +1,1 @@
+"""The ledger: what was decided, chained so that a change shows."""
