@@ -11,7 +11,7 @@ from monitor.simulate.customers import Customer
 from monitor.simulate.days import Calendar, Day
 from monitor.simulate.habits import close_day, live, settle
 from monitor.simulate.market import Market
-from monitor.simulate.noise import Arrival, disturb
+from monitor.simulate.noise import Arrival, disturb, on_time
 from monitor.simulate.page import Page
 from monitor.simulate.randomness import number, stream
 from monitor.simulate.service import open_file, serve
@@ -182,6 +182,6 @@ class Life:
         """Take over the page's events; without a stream they arrive undisturbed."""
         entries = self._page.entries
         if rng is None:
-            self._waiting += [(time_ms, event["event_id"], 0, event) for time_ms, event in entries]
+            self._waiting += on_time(entries)
         elif entries:
             self._waiting += disturb(entries, rng)
