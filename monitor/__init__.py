@@ -1,0 +1,1 @@
+"""riskmon: the engine and the application around it."""

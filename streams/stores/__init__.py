@@ -1,0 +1,1 @@
+"""Stores: where journal, states and positions lie."""
