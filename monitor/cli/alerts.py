@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -40,6 +41,7 @@ _STATUSES: dict[str, tuple[Status, ...]] = {
 _SPAN_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
 _COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
 _PAGE = 500
+_WIDE = 200
 
 Id = Annotated[str, typer.Argument(help="id of the alert, or its beginning")]
 Data = Annotated[Path, typer.Option(help="data directory")]
@@ -86,7 +88,7 @@ def list_alerts(
     if as_json:
         show_json({"total": total, "items": [describe(alert) for alert in alerts]})
         return
-    Console().print(_table(alerts))
+    _console().print(_table(alerts))
     typer.echo(f"{len(alerts)} of {total} alerts")
 
 
@@ -100,8 +102,7 @@ def show(alert: Id, data: Data = _DATA, as_json: Json = False) -> None:
         steps = [_plain(step) for step in history]
         show_json({**describe(found), "history": steps, "counted": [_plain(hit) for hit in hits]})
         return
-    console = Console()
-    console.print(_card(found))
+    _console().print(_card(found))
     for hit in hits:
         typer.echo(f"{_when(hit.time_ms)}  hit    {_clean(hit.event_id)}: {_clean(hit.say)}")
     for step in history:
@@ -219,7 +220,7 @@ def _act(
     if as_json:
         show_json(describe(alert))
         return
-    by = f" by {alert.assignee}" if alert.assignee else ""
+    by = f" by {alert.assignee}" if alert.assignee and alert.is_open else ""
     proposed = f", closing proposed by {alert.proposed_by}" if alert.proposed_by and alert.is_open else ""
     typer.echo(_clean(f"{short(alert.id)} is {alert.status}{by}{proposed}: {alert.title}"))
 
@@ -289,21 +290,27 @@ def _until_ms(text: str) -> int:
     return round(moment.timestamp() * 1000)
 
 
+def _console() -> Console:
+    # Into a file or a pipe a line is one alert, whatever the width of a screen.
+    return Console() if sys.stdout.isatty() else Console(width=_WIDE)
+
+
 def _table(alerts: list[Alert]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("id", "prio", "severity", "status", "alert", "subject", "hits", "due", "officer"):
-        table.add_column(name, justify="right" if name in {"prio", "hits"} else "left", overflow="fold")
+    for name in ("id", "prio", "severity", "status", "due", "subject", "alert"):
+        justify: JustifyMethod = "right" if name == "prio" else "left"
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=name not in {"subject", "alert"})
     for alert in alerts:
+        officer = f" {alert.assignee}" if alert.assignee else ""
+        times = f" (x{alert.hits})" if alert.hits > 1 else ""
         table.add_row(
             short(alert.id),
             str(alert.priority),
             Text(alert.severity, style=_COLOURS[alert.severity]),
-            alert.status.value,
-            Text(_clean(f"{alert.title} ({alert.rule})")),
-            Text(_clean(f"{alert.subject} {alert.subject_id}")),
-            str(alert.hits),
+            Text(_clean(f"{alert.status}{officer}")),
             _when(alert.due_ms),
-            Text(_clean(alert.assignee or "-")),
+            Text(_clean(f"{alert.subject} {alert.subject_id}")),
+            Text(_clean(f"{alert.title}{times}")),
         )
     return table
 
@@ -318,7 +325,7 @@ def _card(alert: Alert) -> Table:
         "subject": f"{alert.subject} {alert.subject_id}",
         "rule": f"{alert.rule} version {alert.version}, {alert.dimension}, {alert.disclosure}",
         "severity": f"{alert.severity}, priority {alert.priority}, grade {alert.grade or 'ordinary'}",
-        "status": f"{alert.status}{' by ' + alert.assignee if alert.assignee else ''}",
+        "status": f"{alert.status}{', officer ' + alert.assignee if alert.assignee else ''}",
         "times": f"opened {_when(alert.opened_ms)}, due {_when(alert.due_ms)}",
         "hits": f"{alert.hits}, last {_when(alert.last_hit_ms)}",
         "saw": ", ".join(f"{name} = {value}" for name, value in sorted(alert.saw.items())),
