@@ -22,6 +22,7 @@ from alerts.lifecycle import Action, Alert, Status, act
 from alerts.messages import message
 from alerts.ports import Counted, Step
 from alerts.stores.sqlite import SCHEMA, SqliteAlertStore
+from monitor.cli import alert_actions
 from monitor.cli.alerts import app
 from monitor.cli.output import Failure
 
@@ -330,7 +331,8 @@ def test_an_unreadable_service_file_is_named(data: Path) -> None:
     assert "service.json: expected port and pid" in refused(data, "take", "1f3c")
 
 
-def dead_process() -> int:
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
+def test_the_file_of_a_service_that_was_killed_is_passed_by(data: Path) -> None:
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    (data / "service.json").write_text(json.dumps({"port": 1, "pid": killed.pid}))
+    assert alert_actions._service(data) is None
