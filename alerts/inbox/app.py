@@ -91,7 +91,7 @@ def _add_documentation(app: FastAPI, site: Site) -> None:
     def openapi() -> Response:
         return JSONResponse(schema())
 
-    @app.get("/api", include_in_schema=False)
+    @app.get("/docs", include_in_schema=False)
     def documentation(request: Request) -> Response:
         operations = [
             {

@@ -16,6 +16,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from alerts.grouping import short
 from alerts.inbox import words
 from alerts.inbox.access import LOCAL, Gate, Right, User
 from alerts.inbox.live import Live
@@ -229,6 +230,7 @@ def environment(zone: tzinfo) -> Environment:
     pages.globals |= {
         "when": when,
         "span": words.span,
+        "short": short,
         "grades": words.GRADES,
         "right": Right,
         "page": "",

@@ -77,7 +77,15 @@ def news(service: Service, confidential: bool) -> str:
         {"id": alert.id, "severity": alert.severity, "title": alert.title}
         for alert in _newest(service, reader)
     ]
-    return json.dumps({"counts": service.alerts.open_by_severity(), "newest": newest})
+    return json.dumps({"counts": counts(service), "newest": newest})
+
+
+def counts(service: Service) -> dict[str, int]:
+    """Return the number of alerts that wait for a decision, by severity; a snoozed one does not."""
+    return {
+        severity: service.alerts.count(Filter(statuses=(Status.OPEN, Status.TAKEN), severities=(severity,)))
+        for severity in words.SEVERITIES
+    }
 
 
 def inbox_values(site: Site, user: User, query: Query) -> dict[str, Any]:
@@ -99,7 +107,7 @@ def inbox_values(site: Site, user: User, query: Query) -> dict[str, Any]:
         "severities": words.SEVERITIES,
         "dimensions": listing.DIMENSIONS,
         "dispositions": DISPOSITIONS,
-        "counts": service.alerts.open_by_severity(),
+        "counts": counts(service),
         "late": late,
         "soon": soon,
         "ages": listing.ages(alerts, now_ms),
@@ -135,6 +143,7 @@ def alert_page(
         "profiles": [profile(customer, rating(site, user, customer)) for customer in customers[:1]],
         "others": _others(service, user, alert),
         "hits": _hits(service, user, customers[:1]),
+        "hits_of": customers[0] if customers and alert.subject != "customer" else "",
         "actions": service.alerts.history(alert.id),
         "now_ms": service.now_ms(),
         "back": "/",
@@ -181,7 +190,7 @@ def rating(site: Site, user: User, customer_id: str, at_ms: int | None = None) -
 def status_values(site: Site) -> dict[str, Any]:
     """Return what operators see."""
     service, zone = site.service, site.settings.zone
-    counts = sorted(service.dead_letter_counts().items(), key=lambda item: (-item[1], item[0]))
+    reasons = sorted(service.dead_letter_counts().items(), key=lambda item: (-item[1], item[0]))
     letters = [
         {**letter, "faults": [(f["path"], f["problem"], f["hint"]) for f in letter["faults"]]}
         for letter in service.dead_letters(SHOWN)
@@ -190,7 +199,7 @@ def status_values(site: Site) -> dict[str, Any]:
         "page": "status",
         "health": service.health(),
         "figures": [(_label(name), _figure(name, value, zone)) for name, value in service.status().items()],
-        "by_reason": counts,
+        "by_reason": reasons,
         "letters": letters,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, tzinfo
 from itertools import pairwise
 from typing import Any
@@ -11,6 +12,8 @@ SEVERITIES: tuple[str, ...] = ("critical", "high", "medium", "low", "info")
 
 GRADES: dict[int, str] = {10: "high", 11: "medium-high", 12: "medium", 13: "medium-low", 14: "low"}
 """Names of the five grades; the codes are those of the reporting format."""
+
+_MONEY = re.compile(r"-?\d+(\.\d+)? [A-Z]{3}", re.ASCII)
 
 _UNITS: tuple[tuple[str, int], ...] = (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000))
 
@@ -78,12 +81,14 @@ def amount(value: object, currency: object = "") -> str:
 
 
 def plain(value: Any) -> str:
-    """Return a value of a rule's view as one line of text.
+    """Return a value of a rule's view as one line of text; the digits of money are grouped.
 
     Examples
     --------
     >>> plain(True), plain(None), plain(62400), plain(0.25), plain(["a", 2]), plain({"k": 1})
     ('yes', 'none', '62,400', '0.25', 'a, 2', 'k: 1')
+    >>> plain("62400.50 CNY"), plain("62400 12"), plain("1 CNY of 2")
+    ('62,400.50 CNY', '62400 12', '1 CNY of 2')
     """
     match value:
         case True:
@@ -98,5 +103,7 @@ def plain(value: Any) -> str:
             return ", ".join(f"{key}: {plain(item)}" for key, item in value.items())
         case list() | tuple():
             return ", ".join(plain(item) for item in value)
+        case str() if _MONEY.fullmatch(value):
+            return amount(*value.split(" "))
         case _:
             return str(value)

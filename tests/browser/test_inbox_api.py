@@ -177,4 +177,4 @@ def test_every_reference_of_the_description_leads_somewhere(ask):
 
 
 def test_the_page_of_the_api_lists_the_routes(ask):
-    assert "/api/alerts/bulk-close" in ask("GET", "/api").text
+    assert "/api/alerts/bulk-close" in ask("GET", "/docs").text

@@ -157,6 +157,16 @@ def test_a_thousand_open_alerts_are_paged_and_walked(big_served, open_page):
     assert page.locator("tr.row.at").count() == 1
 
 
+def test_back_leads_to_the_list_as_it_was_filtered(served, open_page):
+    page = open_page()
+    page.goto(f"{served}/?severity=high")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/alerts/*")
+    page.keyboard.press("u")
+    page.wait_for_url(f"{served}/?severity=high")
+
+
 def test_news_is_told_without_moving_what_is_read(big_served, big_bank, make_alert, open_page):
     page = open_page()
     with page.expect_request("**/live"):
@@ -187,7 +197,7 @@ def test_a_proposed_closing_shows_that_it_waits(bank, served, open_page, make_al
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_has_contrast_in_both_schemes(served, open_page, scheme):
     page = open_page(color_scheme=scheme)
-    for path in ("/", f"/alerts/{0:032x}", "/customers/C-100000", "/status", "/api"):
+    for path in ("/", f"/alerts/{0:032x}", "/customers/C-100000", "/status", "/docs"):
         page.goto(served + path)
         assert page.evaluate(CONTRAST) == [], path
 

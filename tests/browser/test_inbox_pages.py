@@ -69,6 +69,13 @@ def test_filters_narrow_the_list(ask, query, ids):
     assert set(found) == {f"{n:032x}" for n in ids}
 
 
+def test_a_snoozed_alert_is_neither_listed_nor_counted(ask, bank, make_alert):
+    bank.raise_alerts(make_alert(1, status=Status.SNOOZED, snoozed_until_ms=bank.now_ms() + 1))
+    text = ask("GET", "/").text
+    assert 'data-count="critical">0<' in text
+    assert "New device" not in text
+
+
 def test_an_empty_inbox_says_so(ask, bank):
     bank.alerts = type(bank)().alerts
     assert "Nothing to decide" in ask("GET", "/").text

@@ -31,6 +31,7 @@
   }));
   const known = rows.findIndex((row) => row.dataset.id === memory.get("at"));
   if (known >= 0) go(known);
+  if (page.dataset.live) memory.set("list", location.pathname + location.search);
   if (rows.length) memory.set("order", JSON.stringify(rows.map((row) => row.dataset.id)));
 
   // Bulk: the bar appears when something is picked and says how much.
@@ -68,6 +69,10 @@
     addEventListener("pagehide", () => source.close());
   }
 
+  // Back leads to the list as it was filtered.
+  const back = one("[data-back]");
+  if (back && (memory.get("list") || "").startsWith("/?")) back.href = memory.get("list");
+
   // One alert: j and k go to its neighbours in the list one came from.
   const step = (offset) => {
     const id = page.dataset.alert;
@@ -93,7 +98,7 @@
 
   const keys = page.dataset.alert
     ? { j: () => step(1), k: () => step(-1), t: () => press("take"), c: () => openForm("close"), n: () => openForm("note"),
-        s: () => openForm("snooze"), a: () => press("approve"), u: () => location.assign(one("[data-back]")?.href || "/") }
+        s: () => openForm("snooze"), a: () => press("approve"), u: () => location.assign(back?.href || "/") }
     : { j: () => go(at + 1), k: () => go(at - 1), t: taker, n: () => press("take-next"),
         x: () => { const box = rows[at] && one("input[name=alert]", rows[at]); if (box) { box.checked = !box.checked; count(); } },
         c: () => { if (bulk?.classList.contains("some")) one("select", bulk).focus();
