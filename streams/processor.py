@@ -176,8 +176,8 @@ class Processor:
             self._repeat(row)
         self._is_stale = False
 
-    def adopt(self, engine: Engine) -> None:
-        """Go on with another engine from the next event on; windows and ratings are kept.
+    def adopt(self, engine: Engine, codec: Codec | None = None) -> None:
+        """Go on with another engine (and codec) from the next event on; windows and ratings are kept.
 
         Every state is written and restored by the new engine, and the journal position is noted
         with its rulebook, so that each part is recomputed under the rules of its day.
@@ -185,6 +185,7 @@ class Processor:
         self._heal()
         self._transact(lambda: self._begin_epoch(engine))
         self._engine = engine
+        self._codec = codec or self._codec
         self._states = self._cache(engine, self.store, self._limits.cache_subjects)
 
     def _open(self, engine_for: Callable[[str], Engine]) -> None:
@@ -250,7 +251,7 @@ class Processor:
             return self._answer_again(event, seq)
         if event.kind in ACTIONS:
             try:
-                self._desk.act(event.kind, event.data, event.time_ms)
+                event.facts = decided(self._desk.act(event.kind, event.data, event.time_ms))
             except (ActionNotAllowedError, UnknownAlertError) as error:
                 self._progress.counters.refused += 1
                 return Outcome("refused", event.id, time_ms=event.time_ms, message=str(error))
@@ -391,3 +392,15 @@ class Processor:
             "$", f"the engine failed: {type(error).__name__}: {error}", "redrive it after the repair"
         )
         return Rejection(record.body, "engine_failed", (fault,), event.id if type(event) is Event else None)
+
+
+def decided(alert: Any) -> dict[str, Any]:
+    """Return what the engine needs of an officer's action, journaled with the event as its facts."""
+    return {
+        "subject": alert.subject,
+        "subject_id": alert.subject_id,
+        "rule": alert.rule,
+        "status": str(alert.status),
+        "hit_ms": alert.last_hit_ms,
+        "disposition": alert.disposition,
+    }

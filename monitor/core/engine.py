@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import fields
-from operator import attrgetter
+from collections.abc import Callable
 from typing import Any
 
+from monitor.core.answers import again, make_hit, plain_answer
 from monitor.core.assessment import Assessment, Hit, RatingChange
 from monitor.core.detectors import Baseline
 from monitor.core.events import Event, reference
+from monitor.core.known import remember, setters
 from monitor.core.periods import Periods
 from monitor.core.rating import Rater, RatingState
 from monitor.core.runtime import NAMES, evidence
-from monitor.core.state import MILLION, Plan, State, restore
+from monitor.core.state import Plan, State, restore
 from monitor.core.words import Words
 from rules.compile import Rulebook
-from rules.model import Rule
 from rules.plan import TimerSlot
-from rules.vocabulary import Field, Vocabulary
+from rules.vocabulary import Vocabulary
 
 CUSTOMER = "customer"
 LEARNS = ("payment.transfer", "card.authorization", "cash.withdrawal", "cash.deposit")
@@ -26,8 +25,11 @@ LEARNS = ("payment.transfer", "card.authorization", "cash.withdrawal", "cash.dep
 SUSPICIOUS_POINTS = 15.0
 """Habits are not learnt from an event that hit rules of so many points: fraud is no habit."""
 MODEL_DIMENSION = "fraud"
-HIT = tuple(field.name for field in fields(Hit))
-CHANGE = tuple(field.name for field in fields(RatingChange))
+ACTION = "alert."
+"""Kinds of events that are officers' actions begin so."""
+REVIEWED = "kyc.review_completed"
+SERIOUS = ("high", "critical")
+"""While alerts of hits so severe are open, the grade does not fall."""
 Convert = Callable[[int, str, int], int]
 """(amount, currency, time_ms) -> amount in the base currency."""
 
@@ -90,12 +92,16 @@ class Engine:
         }
         self._timers = {stage: space[f"{stage}__timers"] for stage in rulebook.stages}
         self._routes = {kind: self._route(kind) for kind in vocabulary.kinds}
-        self._profile = _setters(vocabulary.profile)
-        self._account = _setters(vocabulary.account)
+        self._profile = setters(vocabulary.profile)
+        self._account = setters(vocabulary.account)
 
     def subjects(self, event: Event) -> list[tuple[str, str]]:
         """Return whose state the event touches, (kind, id), in the order of the stages."""
         data = event.data
+        if event.kind.startswith(ACTION) and event.facts:
+            # An action names an alert; whom the alert is about came with it from the desk.
+            subject = event.facts["subject"]
+            return [(CUSTOMER, event.facts["subject_id"])] if subject == CUSTOMER else []
         found = []
         for stage, head, tail in self._routes[event.kind]:
             value = getattr(data, head)
@@ -124,7 +130,7 @@ class Engine:
             event_id=event.id, ref=ref, kind=event.kind, subject=kind, subject_id=subject_id, time_ms=time_ms
         )
         if ref in state.recent:
-            return _again(answer, state)
+            return again(answer, state.recent[ref][1], state.answers.get(ref))
         if time_ms < state.now_ms:
             answer.late = True
             if time_ms < state.now_ms - self.grace_ms:
@@ -139,7 +145,7 @@ class Engine:
             self._assess_customer(event, state, answer)
         elif not self._take_back(event, state):
             answer.hits += self._ask(event, kind, state, answer)
-        plain = _plain_answer(answer) if answer.hits or answer.rating else None
+        plain = plain_answer(answer) if answer.hits or answer.rating else None
         state.remember(ref, answer.score, plain, self.grace_ms)
         state.set_due()
         return answer
@@ -176,16 +182,16 @@ class Engine:
         hits = self._ask(event, CUSTOMER, state, answer)
         answer.hits += hits
         scored = self._score(event, state, answer, hits) if kind in LEARNS else 0.0
-        if hits or changed or state.rating is None or kind == "alert.closed":
+        if hits or changed or state.rating is None or kind.startswith(ACTION):
             self._rate(event, state, answer, hits, scored)
 
     def _learn_profile(self, kind: str, data: Any, time_ms: int, state: State) -> bool:
         setters = self._profile.get(kind)
         if setters:
-            _set(setters, data, time_ms, state.profile)
+            remember(setters, data, time_ms, state.profile)
         account = self._account.get(kind)
         if account and data.account_id is not None:
-            _set(account, data, time_ms, state.accounts.setdefault(data.account_id, {}))
+            remember(account, data, time_ms, state.accounts.setdefault(data.account_id, {}))
         return setters is not None
 
     def _take_back(self, event: Event, state: State) -> bool:
@@ -226,7 +232,9 @@ class Engine:
         customer = getattr(event.data, "customer_id", None)
         involved = (customer,) if customer is not None and stage != CUSTOMER else ()
         return [
-            _hit(self.rulebook.rules[n], band, sight, answer, event.id, event.ref, event.time_ms, involved)
+            make_hit(
+                self.rulebook.rules[n], band, sight, answer, event.id, event.ref, event.time_ms, involved
+            )
             for n, band, sight in found
         ]
 
@@ -276,8 +284,13 @@ class Engine:
         if state.rating is None:
             state.rating = RatingState()
         now_ms, customer_id = state.now_ms, answer.subject_id
-        if event.kind == "alert.closed":
-            self._take_verdict(event, state, answer)
+        if event.kind.startswith(ACTION) and event.facts:
+            self._take_decision(event, state, answer)
+        elif event.kind == REVIEWED:
+            self.rater.review(state.rating, now_ms)
+        for hit in hits:
+            if hit.alert and hit.status == "live" and hit.severity in SERIOUS:
+                self.rater.hold(state.rating, hit.rule)
         change = self.rater.apply(
             state.rating,
             hits,
@@ -292,15 +305,20 @@ class Engine:
         if change is not None:
             answer.rating.append(change)
 
-    def _take_verdict(self, event: Event, state: State, answer: Assessment) -> None:
-        data = event.data
-        if data.rule is None or data.disposition is None or state.rating is None:
+    def _take_decision(self, event: Event, state: State, answer: Assessment) -> None:
+        """Let an officer's decision about an alert change the rating: its hit's points, and what holds it."""
+        facts, rating = event.facts, state.rating
+        assert rating is not None
+        if facts["status"] != "closed":
+            if event.kind == "alert.reopened":
+                self.rater.hold(rating, facts["rule"])
             return
+        self.rater.release(rating, facts["rule"], state.now_ms)
         change = self.rater.outcome(
-            state.rating,
-            data.rule,
-            data.hit_at or event.time_ms,
-            _outcome(data.disposition),
+            rating,
+            facts["rule"],
+            facts["hit_ms"],
+            (facts["disposition"] or "").partition(".")[0],
             state.now_ms,
             customer_id=answer.subject_id,
             cause=event.id,
@@ -374,7 +392,7 @@ class Engine:
         answer.failures += [(self.rulebook.rules[number].id, reason) for number, reason in failures]
         self._see(found, "timer", *arguments)
         return [
-            _hit(
+            make_hit(
                 rule := self.rulebook.rules[n],
                 band,
                 sight,
@@ -396,93 +414,3 @@ def _next_timer(state: State) -> int:
         for due, _ in held.values()
     ]
     return min(dues, default=0)
-
-
-def _setters(known: Mapping[str, Field]) -> dict[str, list[tuple[str, Callable[[Any], Any], bool]]]:
-    """Return for each kind of event which remembered values it sets."""
-    found: dict[str, list[tuple[str, Callable[[Any], Any], bool]]] = {}
-    for field in known.values():
-        for kind in field.kinds:
-            found.setdefault(kind, []).append(
-                (field.name, attrgetter(field.source or field.name), field.value_of == "time")
-            )
-    return found
-
-
-def _set(
-    setters: list[tuple[str, Callable[[Any], Any], bool]], data: Any, time_ms: int, known: dict[str, Any]
-) -> None:
-    for name, read, is_timed in setters:
-        value = read(data)
-        if value is not None:
-            known[name] = value
-        elif is_timed:
-            known.setdefault(name, time_ms)
-
-
-def _hit(
-    rule: Rule,
-    band: int,
-    sight: tuple[dict[str, Any], str, tuple[int, ...]],
-    answer: Assessment,
-    event_id: str,
-    ref: int,
-    time_ms: int,
-    customers: tuple[str, ...],
-) -> Hit:
-    chosen = rule.bands[band]
-    saw, say, refs = sight
-    return Hit(
-        rule=rule.id,
-        version=rule.version,
-        subject=answer.subject,
-        subject_id=answer.subject_id,
-        event_id=event_id,
-        ref=ref,
-        time_ms=time_ms,
-        late=answer.late,
-        status=rule.status,
-        title=rule.title,
-        dimension=rule.dimension,
-        severity=chosen.severity,
-        points=chosen.points,
-        alert=rule.alert,
-        cooldown_ms=rule.cooldown_ms,
-        say=say,
-        saw=saw,
-        evidence=refs,
-        disclosure=rule.disclosure,
-        triage=rule.triage,
-        customers=customers,
-    )
-
-
-def _outcome(disposition: str) -> str:
-    """Return what a disposition says about the hit: `true_positive:fraud_confirmed` is a true positive."""
-    return disposition.partition(":")[0]
-
-
-def _plain_answer(answer: Assessment) -> Any:
-    return {
-        "late": answer.late,
-        "hits": [[getattr(hit, name) for name in HIT] for hit in answer.hits],
-        "rating": [[getattr(change, name) for name in CHANGE] for change in answer.rating],
-    }
-
-
-def _again(answer: Assessment, state: State) -> Assessment:
-    """Return the first answer to a duplicate."""
-    answer.duplicate = True
-    answer.score = state.recent[answer.ref][1] / MILLION
-    kept = state.answers.get(answer.ref)
-    if kept:
-        answer.late = bool(kept.get("late"))
-        answer.too_late = bool(kept.get("too_late"))
-        answer.hits = [_restored(Hit, HIT, values) for values in kept.get("hits", ())]
-        answer.rating = [_restored(RatingChange, CHANGE, values) for values in kept.get("rating", ())]
-    return answer
-
-
-def _restored(kind: Callable[..., Any], names: tuple[str, ...], values: list[Any]) -> Any:
-    plain = zip(names, values, strict=True)
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in plain})

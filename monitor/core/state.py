@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from monitor.core.answers import MILLION
 from monitor.core.detectors import Baseline
 from monitor.core.rating import RatingState
 from monitor.core.windows import Series
@@ -16,7 +17,6 @@ VERSION = 1
 """Of the snapshot; a snapshot of another version is rebuilt from the journal."""
 REMEMBERED = 16
 """Events whose answers are kept however old they are."""
-MILLION = 1_000_000
 
 _encoder = msgspec.msgpack.Encoder()
 

@@ -1,0 +1,140 @@
+"""What the pure engine costs: decoding, assessing, and how that grows."""
+
+from __future__ import annotations
+
+import gc
+import resource
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from random import Random
+
+from monitor.bench.standard import DAY_MS, START_MS, card_days, once_us, transfer, transfers
+from monitor.configuration import Configuration, build_codec, build_engine
+from monitor.core.engine import Engine
+from monitor.core.events import Event
+from monitor.core.state import State
+from rules.loader import read_rule
+from streams.codec import Codec
+
+
+class Bank:
+    """An engine with the states of its subjects in plain memory."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.engine: Engine = build_engine(configuration)
+        self.codec: Codec = build_codec(configuration)
+        self.states: dict[tuple[str, str], State] = {}
+
+    def decode(self, records: Iterable[bytes]) -> list[Event]:
+        """Return the events of records, all of which must be good."""
+        events = []
+        for record in records:
+            event = self.codec.decode(record)
+            if not isinstance(event, Event):
+                raise TypeError(f"bench: the stream holds a bad record: {event}")
+            events.append(event)
+        return events
+
+    def assess(self, events: Sequence[Event]) -> int:
+        """Assess events at all their stages; return the number of hits."""
+        engine, states, hits = self.engine, self.states, 0
+        for event in events:
+            for key in engine.subjects(event):
+                state = states.get(key)
+                if state is None:
+                    state = states[key] = engine.new_state(key[0])
+                hits += len(engine.assess(event, key[0], key[1], state).hits)
+        return hits
+
+
+def assess_us(bank: Bank, records: Iterable[bytes], chunk: int) -> float:
+    """Return the least microseconds an event over chunks of a stream, after the first one."""
+    events = bank.decode(records)
+    parts = [events[at : at + chunk] for at in range(0, len(events), chunk)]
+    times = [once_us(partial(bank.assess, part), len(part)) for part in parts]
+    return min(times[1:] or times)
+
+
+def decode_us(configuration: Configuration, records: Sequence[bytes]) -> float:
+    """Return the microseconds to decode one record."""
+    codec = build_codec(configuration)
+    return min(once_us(lambda: [codec.decode(record) for record in records], len(records)) for _ in range(3))
+
+
+def by_customers(
+    configuration: Configuration, few: int, many: int, events: int
+) -> tuple[float, float, float]:
+    """Return us an event with few and with many customers, and the peak memory in MB."""
+    costs = []
+    for customers in (few, many):
+        bank = Bank(configuration)
+        for start in range(0, customers, 50_000):
+            # Everybody has a state before the measurement begins.
+            bank.assess(bank.decode(_greetings(start, min(customers, start + 50_000))))
+        costs.append(assess_us(bank, transfers(events, customers, gap_ms=20, seed=3), events // 4))
+        del bank
+        gc.collect()
+    return costs[0], costs[1], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _greetings(first: int, last: int) -> Iterable[bytes]:
+
+    random = Random(first)  # noqa: S311
+    return (transfer(-customer, customer, START_MS - DAY_MS, random) for customer in range(first, last))
+
+
+def by_rules(
+    configuration: Configuration, few: int, many: int, records: Sequence[bytes]
+) -> tuple[float, float]:
+    """Return us an event with few and with many rules (the live ones, repeated under other ids)."""
+    return _with_rules(configuration, few, records), _with_rules(configuration, many, records)
+
+
+def _with_rules(configuration: Configuration, count: int, records: Sequence[bytes]) -> float:
+    rules = [rule for rule in configuration.rules or () if rule.status == "live"]
+    repeated = [rules[n % len(rules)] for n in range(count)]
+    # A repeated rule looks through a window one second longer, so that it shares nothing with its model.
+    renamed = tuple(replace(rule, id=f"{rule.id}-{n:03d}") for n, rule in enumerate(repeated))
+    bank = Bank(replace(configuration, rules=renamed))
+    return assess_us(bank, records, len(records) // 4)
+
+
+def by_window(
+    configuration: Configuration, short: str, long: str, records: Sequence[bytes]
+) -> tuple[float, float]:
+    """Return us an event with the same rule over a short and over a long window."""
+    return _with_window(configuration, short, records), _with_window(configuration, long, records)
+
+
+WINDOW_RULE = """
+id: bench
+title: Sum over a window
+dimension: liquidity
+on: payment.transfer
+when: sum(amount, {window}) > 1000000000 CNY or distinct(counterparty.account, {window}) > 100000
+severity: info
+points: 0
+status: live
+say: never
+why: measures the cost of a window
+source: none
+triage: [none]
+owner: bench
+"""
+
+
+def _with_window(configuration: Configuration, window: str, records: Sequence[bytes]) -> float:
+
+    rule = read_rule(Path("bench.yaml"), WINDOW_RULE.format(window=window), "bench")
+    bank = Bank(replace(configuration, rules=(rule,)))
+    return assess_us(bank, records, len(records) // 4)
+
+
+def state_bytes(configuration: Configuration, customers: int = 200, days: int = 30, a_day: int = 4) -> float:
+    """Return the mean bytes of a customer's snapshot after `days` of card payments."""
+    bank = Bank(configuration)
+    bank.assess(bank.decode(card_days(customers, days, a_day)))
+    sizes = [len(state.pack()) for (kind, _), state in bank.states.items() if kind == "customer"]
+    return sum(sizes) / len(sizes)

@@ -1,0 +1,76 @@
+"""What the embedded service costs: everything on, committed to a file, and how long one waits for it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from monitor.app import HOUR_MS, open_data
+from monitor.configuration import Configuration
+from monitor.settings import Settings
+from streams.ports import Record
+from streams.runners.embedded import EmbeddedRunner, Pace
+
+BATCH = 512
+
+
+def replay_us(
+    folder: Path, settings: Settings, configuration: Configuration, records: Iterable[bytes]
+) -> tuple[float, int]:
+    """Return the microseconds an event of a replay (best of its quarters) and the events replayed."""
+    opened = open_data(folder, settings, configuration, sync="normal", tick_every_ms=HOUR_MS)
+    with closing(opened):
+        stream = [Record(record) for record in records]
+        quarter = max(BATCH, len(stream) // 4)
+        costs = []
+        for start in range(0, len(stream), quarter):
+            part = iter(stream[start : start + quarter])
+            size = min(quarter, len(stream) - start)
+            began = time.perf_counter()
+            while batch := list(islice(part, BATCH)):
+                opened.processor.process(batch)
+            costs.append((time.perf_counter() - began) / size * 1e6)
+        return min(costs[1:] or costs), len(stream)
+
+
+def latencies_ms(
+    folder: Path, settings: Settings, configuration: Configuration, records: Sequence[bytes], a_second: float
+) -> list[float]:
+    """Return, for each event sent at an even rate, the milliseconds until it and its alerts were committed."""
+    opened = open_data(folder, settings, configuration, sync="full", tick_every_ms=HOUR_MS)
+    runner = EmbeddedRunner(opened.processor, Pace(tick_ms=0))
+    runner.start()
+    waits: list[float] = []
+    try:
+        began = time.perf_counter()
+        under_way: list[Future[Any]] = []
+        for number, record in enumerate(records):
+            due = began + number / a_second
+            pause = due - time.perf_counter()
+            if pause > 0:
+                time.sleep(pause)
+            future = runner.submit([Record(record)], "bench")
+            # From when it should have been sent: a stalled sender must not hide a stalled service.
+            future.add_done_callback(lambda _, due=due: waits.append((time.perf_counter() - due) * 1e3))  # type: ignore[misc]
+            under_way.append(future)
+        for future in under_way:
+            future.result(timeout=60)
+    finally:
+        runner.stop()
+        opened.store.db.close()
+    return waits
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures were taken on."""
+    model = ""
+    if Path("/proc/cpuinfo").is_file():
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return {"processor": model, "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1)}

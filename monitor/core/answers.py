@@ -1,0 +1,81 @@
+"""Answers: hits as facts, and what a state keeps of them so that a duplicate gets the same one again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+from monitor.core.assessment import Assessment, Hit, RatingChange
+from rules.model import Rule
+
+HIT = tuple(field.name for field in fields(Hit))
+CHANGE = tuple(field.name for field in fields(RatingChange))
+MILLION = 1_000_000
+"""Scores are kept in millionths."""
+Sight = tuple[dict[str, Any], str, tuple[int, ...]]
+"""What a condition saw, the sentence, the references of the events."""
+
+
+def make_hit(
+    rule: Rule,
+    band: int,
+    sight: Sight,
+    answer: Assessment,
+    event_id: str,
+    ref: int,
+    time_ms: int,
+    customers: tuple[str, ...],
+) -> Hit:
+    """Return the hit of a rule's band, with what it saw."""
+    chosen = rule.bands[band]
+    saw, say, refs = sight
+    return Hit(
+        rule=rule.id,
+        version=rule.version,
+        subject=answer.subject,
+        subject_id=answer.subject_id,
+        event_id=event_id,
+        ref=ref,
+        time_ms=time_ms,
+        late=answer.late,
+        status=rule.status,
+        title=rule.title,
+        dimension=rule.dimension,
+        severity=chosen.severity,
+        points=chosen.points,
+        alert=rule.alert,
+        cooldown_ms=rule.cooldown_ms,
+        say=say,
+        saw=saw,
+        evidence=refs,
+        disclosure=rule.disclosure,
+        triage=rule.triage,
+        customers=customers,
+    )
+
+
+def plain_answer(answer: Assessment) -> Any:
+    """Return what is kept of an answer with hits or a rating change."""
+    return {
+        "late": answer.late,
+        "hits": [[getattr(hit, name) for name in HIT] for hit in answer.hits],
+        "rating": [[getattr(change, name) for name in CHANGE] for change in answer.rating],
+    }
+
+
+def again(answer: Assessment, score: int, kept: Any) -> Assessment:
+    """Make an empty answer the first answer to the same event again."""
+    answer.duplicate = True
+    answer.score = score / MILLION
+    if kept:
+        answer.late = bool(kept.get("late"))
+        answer.too_late = bool(kept.get("too_late"))
+        answer.hits = [_restored(Hit, HIT, values) for values in kept.get("hits", ())]
+        answer.rating = [_restored(RatingChange, CHANGE, values) for values in kept.get("rating", ())]
+    return answer
+
+
+def _restored(kind: Callable[..., Any], names: tuple[str, ...], values: list[Any]) -> Any:
+    plain = zip(names, values, strict=True)
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in plain})
