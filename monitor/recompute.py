@@ -1,0 +1,88 @@
+"""Proving a data directory: every decision recomputed under the configuration of its day."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from alerts.desk import Desk
+from alerts.stores.sqlite import SqliteAlertStore
+from monitor.app import CONFIGURATION, DATABASE, SCHEMAS, desk_settings
+from monitor.audit.ledger import Ledger
+from monitor.audit.verify import Finding, reading, verify
+from monitor.configuration import Configuration, build_codec, build_engine
+from monitor.settings import Settings
+from streams.deadletter import DeadLetters
+from streams.processor import Processor
+from streams.states import StateCache
+from streams.stores.sqlite import SqliteStore, read_only
+from streams.verification import checks
+
+
+def proof(
+    data: Path,
+    settings: Settings,
+    begun: Callable[[str], None] = lambda name: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Finding]:
+    """Return everything wrong with a data directory; nothing where it is proven.
+
+    Works beside a running service: it reads one consistent moment.
+
+    Parameters
+    ----------
+    settings
+        The desk's part of them: due times and four eyes.
+    begun, progress
+        Called with each check's name, and while recomputing with journal rows done and in all.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no database.
+    """
+    with closing(reading(read_only(data / DATABASE))) as db:
+        try:
+            db.execute("BEGIN")
+            return verify(db, checks(_build(db, settings), _adopt(db), progress), begun)
+        except sqlite3.DatabaseError as error:
+            return [Finding("file", "", str(error))]
+
+
+def _build(
+    db: sqlite3.Connection, settings: Settings
+) -> Callable[[SqliteStore, str, type[StateCache]], Processor]:
+    def build(store: SqliteStore, digest: str, states: type[StateCache]) -> Processor:
+        for schema in SCHEMAS:
+            store.db.executescript(schema)
+        configuration = _archived(db, digest)
+        ledger = Ledger(store.db)
+        return Processor(
+            build_engine(configuration),
+            build_codec(configuration),
+            store,
+            Desk(SqliteAlertStore(store.db), ledger, desk_settings(settings)),
+            ledger,
+            DeadLetters(store.db),
+            states=states,
+        )
+
+    return build
+
+
+def _adopt(db: sqlite3.Connection) -> Callable[[Processor, str], None]:
+    def adopt(processor: Processor, digest: str) -> None:
+        configuration = _archived(db, digest)
+        processor.adopt(build_engine(configuration), build_codec(configuration))
+
+    return adopt
+
+
+def _archived(db: sqlite3.Connection, digest: str) -> Configuration:
+    query = "SELECT body FROM artifacts WHERE kind = ? AND hash = ?"
+    row = db.execute(query, (CONFIGURATION, digest)).fetchone()
+    if row is None:
+        raise LookupError(f"artifacts: configuration {digest[:12]} is not archived")
+    return Configuration.of_archive(row[0])
