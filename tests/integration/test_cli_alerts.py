@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -336,3 +337,33 @@ def test_the_file_of_a_service_that_was_killed_is_passed_by(data: Path) -> None:
     killed.wait()
     (data / "service.json").write_text(json.dumps({"port": 1, "pid": killed.pid}))
     assert alert_actions._service(data) is None
+
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    folder = tmp_path / "config"
+    shutil.copytree(REPOSITORY / "config", folder)
+    file = folder / "monitor.yaml"
+    file.write_text("rules:\n  packs: [all]\n")
+    return file
+
+
+def test_without_a_service_the_action_is_carried_out_here(data: Path, config: Path) -> None:
+    def do(*arguments: str) -> Result:
+        return run(data, *arguments, "--config", str(config))
+
+    decision = ("--disposition", "duplicate", "--reason", "seen before")
+    assert do("take", "1f3c", "--as", "ada").stdout == "1f3c-9b2e is taken by ada: Structuring\n"
+    again = do("take", "1f3c", "--as", "bo").exception
+    assert str(again) == f"cannot take alert {ALERT.id}: it is taken by ada, expected open"
+    assert do("close", "1f3c", *decision, "--as", "bo").stdout == "1f3c-9b2e is closed: Structuring\n"
+    assert [step["action"] for step in answer(data, "show", "1f3c")["history"]] == [
+        "note",
+        "take",
+        "close",
+    ]
+    assert do("snooze", "1f3d", "--until", "2d", "--reason", "payday", "--as", "ada").exception is None
+    assert answer(data, "show", "1f3d")["status"] == "snoozed"
