@@ -155,7 +155,6 @@ class _Reader:
         row[ROW_NUMBER] = number
         found = self._convert(row)
         if isinstance(found, Fault):
-            del row[ROW_NUMBER]
             return Rejection(row_bytes(row), "unmappable", (found,))
         return [(time_ms, orjson.dumps(record)) for time_ms, record in found]
 
