@@ -114,7 +114,8 @@ def field_term(scope: Scope, found: Field) -> Term:
     assert scope.kind is not None
     required = found.name in scope.vocabulary.kinds[scope.kind].required
     head, _, tail = found.name.partition(".")
-    code = f"(d.{head}.{tail} if d.{head} is not None else None)" if tail else f"d.{head}"
+    # Objects are always there, so a field below one needs no look at the object first.
+    code = f"d.{head}.{tail}" if tail else f"d.{head}"
     return Term(FIELD_TYPES[found.type], code, nullable=not required, cost=0.2, values=found.values)
 
 

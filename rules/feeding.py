@@ -42,18 +42,34 @@ def _push_lines(scope: Scope, place: int, slot: SeriesSlot) -> list[str]:
     if guard is not None:
         term = scope.check(guard)
         conditions.append(f"{term.code} is not None" if term.nullable else "")
-    made = f"Series({len(slot.sums)}, {slot.square_columns!r}, {len(slot.items)})"
-    values = "".join(f", ({', '.join(codes)},)" if codes else ", ()" for codes in (sums, items))
-    values = values.removesuffix(", ()").removesuffix(", ()") if not items else values
-    find = [f"s = S[{place}]", "if s is None:", f"{INDENT}s = S[{place}] = {made}"]
+    shape = f"{len(slot.sums)}, {slot.square_columns!r}, {len(slot.items)}"
+    find = [f"s = S[{place}]", "if s is None:", f"{INDENT}s = S[{place}] = Series({shape})"]
     if slot.key:
-        code = key_code(scope, slot.key)
-        conditions.append(f"(k := {code}) is not None")
-        find = [f"s = part(S, {place}, k, {len(slot.sums)}, {slot.square_columns!r}, {len(slot.items)})"]
-    prune = [f"if not len(s.times) & 31:\n{INDENT * 3}s.prune(now - {slot.retain_ms}, {slot.keep_last})"]
-    if not any(conditions):
-        prune = [f"if not len(s.times) & 31:\n{INDENT * 2}s.prune(now - {slot.retain_ms}, {slot.keep_last})"]
-    return _guarded(conditions, [*find, f"s.push(t, r{values})", *prune])
+        conditions.append(f"(k := {key_code(scope, slot.key)}) is not None")
+        find = [f"s = part(S, {place}, k, {shape})"]
+    push = f"s.push(t, r, ({''.join(f'{code}, ' for code in sums)}), ({''.join(f'{code}, ' for code in items)}))"
+    simple = not items and not slot.squares and len(sums) <= 1
+    lines = _inline_push(sums, push) if simple else [push]
+    prune = ["if not len(s.times) & 31:", f"{INDENT}s.prune(now - {slot.retain_ms}, {slot.keep_last})"]
+    return _guarded(conditions, [*find, *lines, *prune])
+
+
+def _inline_push(sums: Sequence[str], push: str) -> list[str]:
+    """Return the lines of `Series.push` for an event in order, without the call: most events are."""
+    lines = ["q = s.times", "if q and t < q[-1]:", f"{INDENT}{push}", "else:"]
+    if sums:
+        # The sum first: where it outgrows 64 bits nothing else has changed yet.
+        lines += [
+            f"{INDENT}try:",
+            f"{INDENT * 2}c = s.sums[0]",
+            f"{INDENT * 2}c.append(c[-1] + {sums[0]})",
+            f"{INDENT * 2}q.append(t)",
+            f"{INDENT * 2}s.refs.append(r)",
+            f"{INDENT}except OverflowError:",
+            f"{INDENT * 2}{push}",
+        ]
+        return lines
+    return [*lines, f"{INDENT}q.append(t)", f"{INDENT}s.refs.append(r)"]
 
 
 def _column(term: Term) -> str:

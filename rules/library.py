@@ -29,7 +29,7 @@ class Function:
 FUNCTIONS = {
     function.name: function
     for function in (
-        Function(name="hour", parameters=("time",), result="number", code="PERIODS.hour({0})",
+        Function(name="hour", parameters=("time",), result="number", code="\x01PERIODS.hour({0})\x02",
                  about="hour of the institution's clock, 0 to 23", example="hour(occurred_at) < 6"),
         Function(name="weekday", parameters=("time",), result="number", code="PERIODS.weekday({0}) + 1",
                  about="local day of the week, Monday 1 to Sunday 7", example="weekday(occurred_at) >= 6"),

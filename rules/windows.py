@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from rules.errors import nearest
 from rules.nodes import Call, Filtered, Literal, Name, Node
 from rules.plan import MarkerSlot, Selection
-from rules.terms import Scope
+from rules.terms import Scope, shared
 
 DAY_MS = 86_400_000
 PERIODS = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
@@ -49,7 +49,8 @@ def window(
         if found is None:
             return None
     elif isinstance(node, Name) and node.name in PERIODS:
-        start, end = f'PERIODS.start_ms("{node.name}", t)', f'PERIODS.end_ms("{node.name}", t)'
+        start = shared(f'PERIODS.start_ms("{node.name}", t)')
+        end = shared(f'PERIODS.end_ms("{node.name}", t)')
         days = PERIODS[node.name]
         found = Window("", f"between({{s}}, {start} - 1, {end} - 1)", days * DAY_MS + scope.grace_ms)
     elif isinstance(node, Call) and node.function == "previous" and len(node.arguments) == 1:
@@ -83,7 +84,7 @@ def _counted(scope: Scope, node: Literal, lag_ms: int, *, is_prior: bool) -> Win
         )
     if node.kind == "business_days":
         # Today is one of them; ten business days span at most ten weekdays, weekends and a week of holidays.
-        cut = f"PERIODS.business_days_ago({size - 1}, now) - 1"
+        cut = shared(f"PERIODS.business_days_ago({size - 1}, now) - 1")
         return Window(cut, f"after({{s}}, {cut})", (size * 2 + 14) * DAY_MS)
     if lag_ms:
         low, high = f"now - {size + lag_ms}", f"now - {lag_ms}"
@@ -94,7 +95,7 @@ def _counted(scope: Scope, node: Literal, lag_ms: int, *, is_prior: bool) -> Win
 def _previous(scope: Scope, node: Node) -> Window | None:
     if not isinstance(node, Name) or node.name not in PERIODS:
         return None
-    this = f'PERIODS.start_ms("{node.name}", t)'
+    this = shared(f'PERIODS.start_ms("{node.name}", t)')
     start = f'PERIODS.start_ms("{node.name}", {this} - 1)'
     return Window(
         "", f"between({{s}}, {start} - 1, {this} - 1)", 2 * PERIODS[node.name] * DAY_MS + scope.grace_ms

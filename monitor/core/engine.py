@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 from monitor.core.answers import again, make_hit, plain_answer
@@ -92,6 +93,7 @@ class Engine:
         }
         self._timers = {stage: space[f"{stage}__timers"] for stage in rulebook.stages}
         self._routes = {kind: self._route(kind) for kind in vocabulary.kinds}
+        self._party = {kind: _party(vocabulary.kinds[kind].fields) for kind in LEARNS}
         self._profile = setters(vocabulary.profile)
         self._account = setters(vocabulary.account)
 
@@ -254,18 +256,9 @@ class Engine:
         baseline = state.baseline
         if baseline is None:
             baseline = state.baseline = Baseline()
-        counterparty = data.terminal_id
-        if counterparty is None and data.counterparty is not None:
-            counterparty = data.counterparty.account
-        country = data.geo.country if data.geo is not None else None
-        features = (
-            event.time_ms,
-            data.amount,
-            counterparty,
-            country,
-            data.channel,
-            self.periods.hour(event.time_ms),
-        )
+        party = self._party[event.kind](data)
+        hour = self.periods.hour(event.time_ms)
+        features = (event.time_ms, data.amount, party, data.geo.country, data.channel, hour)
         score: float = baseline.score_one(*features)
         calm = 1.0 - 0.7 * score
         points = 0.0
@@ -404,6 +397,22 @@ class Engine:
             )
             for n, band, sight in found
         ]
+
+
+def _party(fields: tuple[str, ...]) -> Callable[[Any], str | None]:
+    """Return what reads from an event whom the customer dealt with: a terminal, else an account."""
+    if "counterparty.account" not in fields:
+        return attrgetter("terminal_id")
+    if "terminal_id" not in fields:
+        return attrgetter("counterparty.account")
+    either = attrgetter("terminal_id", "counterparty.account")
+
+    def party(data: Any) -> str | None:
+        terminal, account = either(data)
+        found: str | None = terminal if terminal is not None else account
+        return found
+
+    return party
 
 
 def _next_timer(state: State) -> int:
