@@ -158,7 +158,7 @@ class Data:
 class Rules:
     """Which rules are loaded."""
 
-    packs: tuple[str, ...] = _setting(("starter",), _some)
+    packs: tuple[str, ...] = _setting(("all",), _some)
     """Names of shipped packs, or paths of folders of one's own (they contain a `/`)."""
 
 
