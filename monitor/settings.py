@@ -159,7 +159,7 @@ class Rules:
     """Which rules are loaded."""
 
     packs: tuple[str, ...] = _setting(("all",), _some)
-    """Names of shipped packs, or paths of folders of one's own (they contain a `/`)."""
+    """Names of shipped packs, `all` of them, or paths of folders of one's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Settings from a YAML file and the environment, strict: every mistake is named, all at once.
 
 Order: the defaults in `monitor.settings`, then the file, then variables `RISKMON_SECTION_NAME`
-(`RISKMON_HTTP_PORT=9000`; a list is written as in YAML: `RISKMON_RULES_PACKS='[starter]'`).
+(`RISKMON_HTTP_PORT=9000`; a list is written as in YAML: `RISKMON_RULES_PACKS='[all, ./own]'`).
 A secret `x` may instead be named by `x_file`, the path of a file that holds it.
 """
 

@@ -158,14 +158,14 @@ def test_the_environment_overrides_the_file(tmp_path):
         {
             "RISKMON_HTTP_PORT": "9001",
             "RISKMON_ENGINE_GRACE": "1h",
-            "RISKMON_RULES_PACKS": "[starter, ./own]",
+            "RISKMON_RULES_PACKS": "[all, ./own]",
             "RISKMON_QUEUE_KIND": "redis",
             "RISKMON_QUEUE_REDIS_URL": "redis://:p#ss@127.0.0.1:6379/0",
         },
     )
     assert settings.http.port == 9001
     assert settings.engine.grace_ms == 3_600_000
-    assert settings.rules.packs == ("starter", "./own")
+    assert settings.rules.packs == ("all", "./own")
     assert settings.queue.redis_url == "redis://:p#ss@127.0.0.1:6379/0"
 
 
