@@ -66,6 +66,7 @@ class Codec:
         self._exchange = Exchange(base_currency, rates)
         self.currencies = self._exchange.currencies
         """Currencies amounts may be sent in."""
+        self._known = {kind.name: frozenset(kind.fields) for kind in vocabulary.kinds.values()}
         self._objects = _objects(vocabulary)
         structs = {struct(kind, vocabulary, self.currencies): kind for kind in vocabulary.kinds.values()}
         self._decode = msgspec.json.Decoder(Union[tuple(structs)]).decode  # noqa: UP007 - made at run time
@@ -123,16 +124,24 @@ class Codec:
 
     def _examine_kind(self, record: bytes, plain: dict[str, Any], now_ms: int | None) -> Event | Rejection:
         kind = self._vocabulary.kinds[plain["event_type"]]
-        clean = tidy(plain, kind, self._objects[kind.name])
-        faults = list(examine(clean, kind, self._vocabulary, self.currencies, now_ms))
-        if faults:
-            return _rejection(record, faults, plain)
+        clean = tidy(plain, self._known[kind.name], self._objects[kind.name])
         body = orjson.dumps(clean)
+        if _NUL not in record:
+            event = self._again(body)
+            if event is not None and (now_ms is None or event.time_ms <= now_ms + MAX_AHEAD_MS):
+                return event
+        faults = list(examine(clean, kind, self._vocabulary, self.currencies, now_ms))
+        event = self._again(body) if not faults else None
+        if event is not None:
+            return event
+        return _rejection(record, faults or [("wrong_type", Fault("$", "does not fit its kind"))], plain)
+
+    def _again(self, body: bytes) -> Event | None:
         try:
             data = self._decode(body)
             return self._builders[type(data)](data, body)
-        except _REFUSED as error:
-            return _rejection(record, [("wrong_type", Fault("$", str(error)))], plain)
+        except _REFUSED:
+            return None
 
 
 def encode(record: Mapping[str, Any]) -> bytes:

@@ -80,8 +80,10 @@ Found = tuple[str, Fault]
 """A reason with its fault."""
 
 
-def tidy(record: Mapping[str, Any], kind: Kind, objects: Mapping[str, frozenset[str]]) -> dict[str, Any]:
-    """Return the record with unknown fields moved to `ext` and empty optional objects left out.
+def tidy(
+    record: Mapping[str, Any], known: frozenset[str], objects: Mapping[str, frozenset[str]]
+) -> dict[str, Any]:
+    """Return the record with unknown fields moved to `ext` and objects that are null left out.
 
     A field unknown inside a known object is kept as `ext["object.field"]`. What `ext` already holds
     stays; a name that is taken gets a `$.` in front. Something else than an object in `ext` is left
@@ -95,7 +97,7 @@ def tidy(record: Mapping[str, Any], kind: Kind, objects: Mapping[str, frozenset[
             clean[name] = _tidy_object(name, value, objects[name], kept)
         elif name in objects and value is None:
             continue
-        elif name in kind.fields or name in objects:
+        elif name in known or name in objects:
             clean[name] = value
         elif name != "ext":
             kept[f"$.{name}" if name in kept else name] = value

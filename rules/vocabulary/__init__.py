@@ -23,6 +23,7 @@ TYPES = frozenset(
 )  # fmt: skip
 """Types a field may have. Times and dates reach rules as epoch ms, durations as ms, money as 1e-4 units."""
 PII_CLASSES = ("C1", "C2", "C3")
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, ten times as fast where it is built
 PURPOSES = ("any", "fraud_only", "aml_only")
 
 
@@ -146,7 +147,7 @@ def load_vocabulary() -> Vocabulary:
     """Read the vocabulary that ships with this package (once a process)."""
     here = files(__name__)
     plain = [
-        yaml.safe_load(here.joinpath(f"{name}.yaml").read_text(encoding="utf-8"))
+        yaml.load(here.joinpath(f"{name}.yaml").read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506
         for name in ("fields", "kinds", "subjects", "profile")
     ]
     return Vocabulary.from_plain(*plain)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree
+from time import monotonic, sleep
 from typing import Any
 
 import orjson
 import pytest
 from typer.testing import CliRunner, Result
 
-from monitor.app import DATABASE, ingest
+from monitor.app import DATABASE, ingest, service_url
 from monitor.cli.deadletter import app
 from monitor.cli.output import Failure, configured
 from streams.deadletter import SCHEMA, DeadLetters
@@ -157,6 +162,30 @@ def test_every_bad_line_of_a_fix_is_told(data: Path, tmp_path: Path) -> None:
     failure = run(data, "redrive", "--fix", str(fix)).exception
     assert f"{fix}:1:1: expected" in str(failure)
     assert f"{fix}:4:1: expected" in str(failure)
+
+
+@pytest.fixture
+def served(data: Path) -> Iterator[Path]:
+    """The data directory with its service running."""
+    command = "import typer; from monitor.cli.run import run; typer.run(run)"
+    words = ["--config", str(data / "monitor.yaml"), "--data", str(data), "--port", "0"]
+    with subprocess.Popen([sys.executable, "-c", command, *words], stderr=subprocess.PIPE) as service:
+        deadline = monotonic() + 30
+        while service_url(data) is None and service.poll() is None and monotonic() < deadline:
+            sleep(0.05)
+        yield data
+        service.send_signal(signal.SIGINT)
+        _, said = service.communicate(timeout=30)
+        assert b"Traceback" not in said, said.decode()
+
+
+def test_a_running_service_is_given_the_records(served: Path, tmp_path: Path) -> None:
+    fix = tmp_path / "fix.jsonl"
+    fix.write_bytes(orjson.dumps({"id": 1, "record": GOOD}) + b"\n")
+    result = run(served, "redrive", "--fix", str(fix), "--json")
+    assert json.loads(result.stdout) == {"redriven": 1, "accepted": 1, "still_waiting": {}}
+    assert statuses(served) == ["redriven", "waiting", "waiting"]
+    assert "d1" in journaled(served)
 
 
 def test_a_folder_without_a_database_is_told(tmp_path: Path) -> None:
