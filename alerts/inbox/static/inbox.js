@@ -63,7 +63,7 @@
         : banner.dataset.many.replace("{n}", fresh >= news.newest.length ? `${fresh}+` : String(fresh));
       for (const [severity, number] of Object.entries(news.counts)) {
         const place = one(`[data-count="${severity}"]`);
-        if (place) place.textContent = String(number);
+        if (place) { place.textContent = String(number); place.parentElement.classList.toggle("none", number === 0); }
       }
     });
     addEventListener("pagehide", () => source.close());
