@@ -152,17 +152,10 @@ class WatchedStates(StateCache):
         row = self.stored.get(key)
         if row is not None and row[0] == seq:
             del self.stored[key]
-            self._compare(key, row, state)
-
-    def _compare(self, key: Key, row: tuple[int, int, bytes], state: State) -> None:
-        self.found += unequal(
-            "states",
-            f"{key[0]} {key[1]}",
-            {"due_ms": state.due_ms, "packed": state.pack()},
-            {"due_ms": row[1], "packed": row[2]},
-        )
-        if self.needed.get(key, 0) <= row[0]:
             self.needed.pop(key, None)
+            expected = {"due_ms": state.due_ms, "packed": state.pack()}
+            was = {"due_ms": row[1], "packed": row[2]}
+            self.found += unequal("states", f"{key[0]} {key[1]}", expected, was)
 
     @classmethod
     def findings(cls) -> Iterator[Finding]:

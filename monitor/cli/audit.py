@@ -17,9 +17,10 @@ from alerts.stores.sqlite import SqliteAlertStore
 from monitor.app import DATABASE
 from monitor.audit.export import evidence, plain_entry, readable, sign, signing_key
 from monitor.audit.ledger import Entry, Ledger
-from monitor.cli.output import Failure, configured, failures, show_json
+from monitor.cli.output import Failure, failures, show_json
 from monitor.core.events import reference
 from monitor.recompute import proof
+from monitor.settings_file import load_settings
 from streams.stores.sqlite import event_body, progress, read_only
 
 app = typer.Typer(no_args_is_help=True)
@@ -47,8 +48,8 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Check every chain and recompute every decision from the journal; status 1 where anything differs."""
-    settings, _ = configured(config)
     with failures(), _bar() as bar:
+        settings = load_settings(config or _default_file())
         try:
             found = [str(finding) for finding in proof(data, settings, bar.begin, bar.move)]
         except FileNotFoundError as error:
@@ -135,6 +136,11 @@ class _bar:  # noqa: N801 (reads as a statement)
         self._progress.update(self._task, completed=done, total=total)
 
 
+def _default_file() -> Path | None:
+    file = Path("config/monitor.yaml")
+    return file if file.is_file() else None
+
+
 def _open(data: Path) -> sqlite3.Connection:
     try:
         return read_only(data / DATABASE)
@@ -184,7 +190,7 @@ def _entries(db: sqlite3.Connection, what: str) -> list[Entry]:
     found = [entry for subject in subjects for entry in ledger.entries(subject=subject, limit=_MOST)]
     ids = SqliteAlertStore(db).matching(what.replace("-", "")) if len(what) >= _SHORTEST else []
     found += [entry for alert_id in ids for entry in _alert_entries(db, alert_id)]
-    found += _naming(db, "event_id", what)
+    found += [entry for name in ("event", "cause") for entry in _naming(db, name, what)]
     return sorted({entry.seq: entry for entry in found}.values(), key=lambda entry: entry.seq)
 
 
