@@ -15,6 +15,7 @@ import yaml
 from rules.errors import Mistake, RuleError, nearest
 from rules.vocabulary import Kind, Vocabulary
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 ROW_NUMBER = "_row"
 """A column every row has: its place in its file, from 1."""
 CONDITION_KEYS = ("has", "missing", "equals")
@@ -102,7 +103,7 @@ def read_mapping(path: Path, text: str, vocabulary: Vocabulary) -> MappingFile:
         With every mistake of the file, `file:line:column` and a hint.
     """
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=_LOADER)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)

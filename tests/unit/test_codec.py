@@ -96,6 +96,12 @@ def test_any_bytes_get_an_answer(raw: bytes) -> None:
     assert isinstance(CODEC.decode(raw), Event | Rejection)
 
 
+@given(st.integers(0, 300), st.integers(0, 20), st.binary(max_size=20))
+def test_a_good_record_with_a_piece_replaced_gets_an_answer(start: int, length: int, piece: bytes) -> None:
+    raw = record(remittance_info="invoice 7", booked_date="2026-03-02", geo={"lat": 1.5})
+    assert isinstance(CODEC.decode(raw[:start] + piece + raw[start + length :]), Event | Rejection)
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

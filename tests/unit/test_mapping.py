@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -346,7 +347,7 @@ shapes:
     ("text", "expected"),
     [
         ("", "m.yaml:1:1: mapping file: expected"),
-        ("a: [", "m.yaml:1:5: is no YAML"),
+        ("a: b: c", "m.yaml:1:5: is no YAML: mapping values are not allowed"),
         ("[1]", "m.yaml:1:1: mapping file: expected"),
         (
             "mapping: t\nmapping: u\ncolumns: [a]\nshapes: []\n",
@@ -356,6 +357,29 @@ shapes:
 )
 def test_a_file_that_is_no_mapping_is_told_so(text: str, expected: str) -> None:
     assert mistakes(text)[0].startswith(expected)
+
+
+SHIPPED = (CONFIG / "mappings" / "crm.yaml").read_text()
+PIECES = st.sampled_from(
+    ["", "x", ": ", "- ", "{", "}", "[", "]", "'", '"', "&a ", "*a", "~", "7", "\n", "\t", "!!x ", "{0}"]
+)
+
+
+@given(st.integers(0, len(SHIPPED)), st.integers(0, 30), PIECES)
+def test_a_mapping_with_a_piece_replaced_is_read_or_its_mistakes_are_told(
+    start: int, length: int, piece: str
+) -> None:
+    text = SHIPPED[:start] + piece + SHIPPED[start + length :]
+    with suppress(RuleError):
+        convert = Mapping.from_text(text, VOCABULARY).compile()
+        row = {
+            "id": 1,
+            "record": "survey",
+            "changed_at": "2026-03-02",
+            "customer": {"number": "c"},
+            "survey": 3,
+        }
+        assert isinstance(convert(row), list | Fault)
 
 
 def test_a_missing_mapping_file_is_named() -> None:
