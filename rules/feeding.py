@@ -103,7 +103,7 @@ def _timer_lines(scope: Scope, place: int, slot: TimerSlot, kind: str) -> list[s
     key = key_code(scope, slot.key) if slot.key else "''"
     lines = []
     if slot.awaited.kind == kind:
-        lines += _guarded([_where(scope, slot.awaited.condition)], [f"cancel_timer(S, {place}, {key}, t)"])
+        lines += _guarded([_where(scope, slot.awaited.condition)], [f"cancel_timer(S, {place}, {key}, t, {slot.for_ms})"])
     if slot.after.kind == kind:
         lines += _guarded(
             [_where(scope, slot.after.condition)],

@@ -365,21 +365,23 @@ def steps(found: list[Any] | None, length_ms: int, time_ms: int) -> Any:
 
 
 def start_timer(state: State, slots: list[Any], place: int, key: str | None, due_ms: int, ref: int) -> None:
-    """Start a timer of a key, or start it anew."""
+    """Start a timer of a key, or start it anew; a late start never shortens one that runs."""
     if key is None:
         return
     timers = slots[place]
     if timers is None:
         timers = slots[place] = {}
+    if key in timers and timers[key][0] >= due_ms:
+        return
     timers[key] = [due_ms, ref]
     if not state.timer_ms or due_ms < state.timer_ms:
         state.timer_ms = due_ms
 
 
-def cancel_timer(slots: list[Any], place: int, key: str | None, time_ms: int) -> None:
-    """Stop the timer of a key: what it waited for happened before it fell due."""
+def cancel_timer(slots: list[Any], place: int, key: str | None, time_ms: int, for_ms: int) -> None:
+    """Stop the timer of a key: what it waited for happened between its start and its end."""
     timers = slots[place]
-    if timers and key in timers and time_ms <= timers[key][0]:
+    if timers and key in timers and timers[key][0] - for_ms <= time_ms <= timers[key][0]:
         del timers[key]
 
 
