@@ -24,6 +24,11 @@ def test_conversion_is_the_exact_ratio_rounded_half_to_even(units: int, over: in
     assert exchange(units, over, under) == round(Fraction(units * over, under))
 
 
+@given(st.integers(), st.sampled_from([2, 4, 6]))
+def test_exact_halves_go_to_the_even_neighbour(units: int, under: int) -> None:
+    assert exchange(units, 1, under) == round(Fraction(units, under))
+
+
 def test_minus_is_read_once() -> None:
     assert signed_units("-1.5") == -15_000
     with pytest.raises(ValueError, match="-"):
