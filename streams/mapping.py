@@ -14,7 +14,8 @@ import orjson
 from rules.errors import Mistake, RuleError
 from rules.vocabulary import Vocabulary
 from streams.faults import Fault
-from streams.mapping_file import Condition, EventSpec, MappingFile, Shape, Spec, read_mapping
+from streams.mapping_file import read_mapping
+from streams.mapping_shapes import Condition, EventSpec, MappingFile, Shape, Spec
 from streams.mapping_values import (
     CONVERTERS,
     Unmappable,

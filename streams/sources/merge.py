@@ -18,7 +18,7 @@ from rules.vocabulary import Vocabulary
 from streams.codec import encode
 from streams.faults import Fault, Rejection
 from streams.mapping import Mapping, row_bytes
-from streams.mapping_file import ROW_NUMBER
+from streams.mapping_shapes import ROW_NUMBER
 from streams.mapping_values import CONVERTERS, Unmappable
 from streams.ports import Record
 from streams.sources.files import BadRow, Row, check_file, count_rows, rows
