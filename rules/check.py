@@ -164,8 +164,10 @@ def _param(scope: Scope, node: Name, name: str) -> Term:
             node.at, "a window's condition cannot depend on the segment", "compare outside the window"
         )
     values = {segment: scope.check(value, default.type) for segment, value in parameter.by_segment.items()}
-    choices = ", ".join(f"{segment!r}: {value.code}" for segment, value in sorted(values.items()))
-    code = f"{{{choices}}}.get(st.profile.get('segment'), {default.code})"
+    segment_code, code = shared("st.profile.get('segment')"), default.code
+    for segment, value in sorted(values.items()):
+        code = f"{value.code} if {segment_code} == {segment!r} else {code}"
+    code = f"({code})"
     return scope.seen.setdefault(node.name, Term(default.type, code, cost=0.5))
 
 

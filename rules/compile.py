@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import rules.check as _check  # noqa: F401  fills the table of checks
+from rules.blocks import Block, nested
 from rules.errors import ExpressionError, Mistake, RuleError, nearest
-from rules.feeding import slot_lines
+from rules.feeding import slot_blocks
 from rules.grammar import parse
 from rules.library import FUNCTIONS
 from rules.model import Expression, ListData, Rule
@@ -60,7 +61,7 @@ class _Compiler:
         self.predicates = {name: expression.node for name, expression in predicates.items()}
         self.plans: dict[str, StagePlan] = {"customer": StagePlan("customer")}
         self.mistakes: list[Mistake] = []
-        self.conditions: dict[tuple[str, str], list[str]] = {}
+        self.conditions: dict[tuple[str, str], list[Block]] = {}
         self.timers: dict[str, list[str]] = {}
         self.sights: list[str] = []
 
@@ -127,11 +128,13 @@ class _Compiler:
         choices = self.choices(rule, kind)
         if not term:
             return
-        lines = self.conditions.setdefault((rule.subject, kind), [])
-        valid = _validity(rule)
-        lines.append(f"{INDENT}try:\n{INDENT * 2}if {valid}{term.code}:")
-        lines.extend(_band_lines(number, choices))
-        lines.append(f"{INDENT}except Exception as x:\n{INDENT * 2}failures.append(({number}, repr(x)))")
+        parts = sorted(
+            (scope.check(part, "bool") for part in conjuncts(rule.when.node)), key=lambda p: p.cost
+        )
+        valid = _validity(rule).removesuffix(" and ")
+        conditions = (*([valid] if valid else []), *(part.code for part in parts))
+        block = Block(conditions, tuple(_band_lines(number, choices, 0)), guarded=number)
+        self.conditions.setdefault((rule.subject, kind), []).append(block)
         self.sight(number, rule, kind)
 
     def timed(self, number: int, rule: Rule) -> None:
@@ -223,19 +226,19 @@ class _Compiler:
         )  # fmt: skip
         before, after = [], []
         for place, slot in enumerate(plan.slots):
-            early, late = slot_lines(scope.inside(kind), place, slot, kind)
+            early, late = slot_blocks(scope.inside(kind), place, slot, kind)
             before += early
             after += late
-        function.lines += before
+        function.lines += nested(before)
         for name, code in plan.exports.get(kind, {}).items():
             function.lines.append(f"{INDENT}F[{name!r}] = {code}")
         conditions = self.conditions.get((stage, kind), [])
-        function.lines += conditions
+        function.lines += nested(conditions)
         if conditions:
             function.lines.append(
                 f"{INDENT}if hits:\n{INDENT * 2}see(hits, {kind!r}, e, d, S, F, st, t, now, r, late)"
             )
-        function.lines += after
+        function.lines += nested(after)
         return function.render("e, d, S, F, st, t, now, r, late, hits, failures") if function.lines else None
 
 
@@ -245,9 +248,10 @@ def _band_lines(number: int, choices: Sequence[str], depth: int = 3) -> list[str
         return [f"{indent}hits.append(({number}, 0))"]
     lines = []
     for n, choice in enumerate(choices):
-        lines.append(
-            f"{indent}{'if' if n == 0 else 'elif'} {choice}:\n{indent}{INDENT}hits.append(({number}, {n}))"
-        )
+        lines += [
+            f"{indent}{'if' if n == 0 else 'elif'} {choice}:",
+            f"{indent}{INDENT}hits.append(({number}, {n}))",
+        ]
     return lines
 
 

@@ -5,53 +5,55 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rules.aggregates import key_code
+from rules.blocks import INDENT, Block
 from rules.nodes import Filtered, Node
 from rules.plan import MarkerSlot, SequenceSlot, SeriesSlot, SightingsSlot, Slot, TimerSlot
-from rules.terms import Scope, Term
-
-INDENT = "    "
+from rules.terms import Scope, Term, conjuncts
 
 
-def slot_lines(scope: Scope, place: int, slot: Slot, kind: str) -> tuple[list[str], list[str]]:
-    """Return the lines that feed a slot before the rules are asked, and after."""
+def slot_blocks(scope: Scope, place: int, slot: Slot, kind: str) -> tuple[list[Block], list[Block]]:
+    """Return the code that feeds a slot before the rules are asked, and after."""
     if isinstance(slot, SeriesSlot):
-        return (_push_lines(scope, place, slot) if kind in slot.selection.kinds else []), []
+        return ([_push(scope, place, slot)] if kind in slot.selection.kinds else []), []
     if isinstance(slot, SightingsSlot | MarkerSlot):
-        return [], (_note_lines(scope, place, slot) if kind in slot.selection.kinds else [])
+        return [], ([_note(scope, place, slot)] if kind in slot.selection.kinds else [])
     if isinstance(slot, SequenceSlot):
-        return _step_lines(scope, place, slot, kind), []
-    return _timer_lines(scope, place, slot, kind), []
+        return _steps(scope, place, slot, kind), []
+    return _timers(scope, place, slot, kind), []
 
 
-def _where(scope: Scope, condition: Node | None) -> str:
-    return scope.check(condition, "bool").code if condition is not None else ""
+def _where(scope: Scope, condition: Node | None) -> tuple[str, ...]:
+    """Return the parts of a condition, cheapest first."""
+    if condition is None:
+        return ()
+    terms = [scope.check(part, "bool") for part in conjuncts(condition)]
+    return tuple(term.code for term in sorted(terms, key=lambda term: term.cost))
 
 
-def _guarded(conditions: Sequence[str], lines: Sequence[str]) -> list[str]:
-    kept = [condition for condition in conditions if condition]
-    if not kept:
-        return [f"{INDENT}{line}" for line in lines]
-    return [f"{INDENT}if {' and '.join(kept)}:", *(f"{INDENT * 2}{line}" for line in lines)]
-
-
-def _push_lines(scope: Scope, place: int, slot: SeriesSlot) -> list[str]:
+def _push(scope: Scope, place: int, slot: SeriesSlot) -> Block:
     sums = [_column(scope.check(value)) for value in slot.sums.values()]
     items = [scope.check(value).code for value in slot.items.values()]
-    conditions = [_where(scope, slot.selection.where)]
+    conditions = _where(scope, slot.selection.where)
     guard = next((v for v in [*slot.sums.values(), *slot.items.values()] if v.text() == slot.guard), None)
     if guard is not None:
-        term = scope.check(guard)
-        conditions.append(f"{term.code} is not None" if term.nullable else "")
+        conditions = (*conditions, *_present(scope.check(guard)))
     shape = f"{len(slot.sums)}, {slot.square_columns!r}, {len(slot.items)}"
     find = [f"s = S[{place}]", "if s is None:", f"{INDENT}s = S[{place}] = Series({shape})"]
+    last = ""
     if slot.key:
-        conditions.append(f"(k := {key_code(scope, slot.key)}) is not None")
+        last = f"(k := {key_code(scope, slot.key)}) is not None"
         find = [f"s = part(S, {place}, k, {shape})"]
-    push = f"s.push(t, r, ({''.join(f'{code}, ' for code in sums)}), ({''.join(f'{code}, ' for code in items)}))"
+    push = (
+        f"s.push(t, r, ({''.join(f'{code}, ' for code in sums)}), ({''.join(f'{code}, ' for code in items)}))"
+    )
     simple = not items and not slot.squares and len(sums) <= 1
     lines = _inline_push(sums, push) if simple else [push]
     prune = ["if not len(s.times) & 31:", f"{INDENT}s.prune(now - {slot.retain_ms}, {slot.keep_last})"]
-    return _guarded(conditions, [*find, *lines, *prune])
+    return Block(conditions, (*find, *lines, *prune), last)
+
+
+def _present(term: Term) -> tuple[str, ...]:
+    return (f"{term.code} is not None",) if term.nullable else ()
 
 
 def _inline_push(sums: Sequence[str], push: str) -> list[str]:
@@ -78,35 +80,36 @@ def _column(term: Term) -> str:
     return term.code if term.code.startswith("d.") else f"whole({term.code})"
 
 
-def _note_lines(scope: Scope, place: int, slot: SightingsSlot | MarkerSlot) -> list[str]:
-    conditions = [_where(scope, slot.selection.where)]
+def _note(scope: Scope, place: int, slot: SightingsSlot | MarkerSlot) -> Block:
+    conditions = _where(scope, slot.selection.where)
     if isinstance(slot, MarkerSlot):
-        return _guarded(conditions, [f"if S[{place}] is None or S[{place}] < t: S[{place}] = t"])
+        return Block(conditions, (f"if S[{place}] is None or S[{place}] < t: S[{place}] = t",))
     term = scope.check(slot.value)
-    return _guarded(
-        [*conditions, f"{term.code} is not None" if term.nullable else ""],
-        [f"sighted(S, {place}, {term.code}, t)"],
-    )
+    return Block((*conditions, *_present(term)), (f"sighted(S, {place}, {term.code}, t)",))
 
 
-def _step_lines(scope: Scope, place: int, slot: SequenceSlot, kind: str) -> list[str]:
-    lines = []
+def _steps(scope: Scope, place: int, slot: SequenceSlot, kind: str) -> list[Block]:
+    blocks = []
     patterns: list[Filtered | None] = [*(step.event for step in slot.sequence.steps), slot.sequence.without]
+    oldest = f"now - {slot.retain_ms + scope.grace_ms}"
     for n, pattern in enumerate(patterns):
         if pattern is not None and pattern.kind == kind:
-            step = f"step(S, {place}, {n}, {len(slot.sequence.steps)}, t, r, now - {slot.retain_ms + scope.grace_ms})"
-            lines += _guarded([_where(scope, pattern.condition)], [step])
-    return lines
+            step = f"step(S, {place}, {n}, {len(slot.sequence.steps)}, t, r, {oldest})"
+            blocks.append(Block(_where(scope, pattern.condition), (step,)))
+    return blocks
 
 
-def _timer_lines(scope: Scope, place: int, slot: TimerSlot, kind: str) -> list[str]:
+def _timers(scope: Scope, place: int, slot: TimerSlot, kind: str) -> list[Block]:
     key = key_code(scope, slot.key) if slot.key else "''"
     lines = []
+    # In this order: an event may be both what was waited for and the beginning of the next wait.
     if slot.awaited.kind == kind:
-        lines += _guarded([_where(scope, slot.awaited.condition)], [f"cancel_timer(S, {place}, {key}, t, {slot.for_ms})"])
+        lines += _if(scope, slot.awaited.condition, f"cancel_timer(S, {place}, {key}, t, {slot.for_ms})")
     if slot.after.kind == kind:
-        lines += _guarded(
-            [_where(scope, slot.after.condition)],
-            [f"start_timer(st, S, {place}, {key}, t + {slot.for_ms}, r)"],
-        )
-    return lines
+        lines += _if(scope, slot.after.condition, f"start_timer(st, S, {place}, {key}, t + {slot.for_ms}, r)")
+    return [Block((), tuple(lines))] if lines else []
+
+
+def _if(scope: Scope, condition: Node | None, line: str) -> list[str]:
+    conditions = _where(scope, condition)
+    return [f"if {' and '.join(conditions)}:", INDENT + line] if conditions else [line]

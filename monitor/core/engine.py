@@ -242,6 +242,7 @@ class Engine:
 
     def _see(self, found: list[Any], kind: str, *arguments: Any) -> None:
         """Replace (rule, band) by (rule, band, what it saw), before sightings of the event are noted."""
+        found.sort()
         for place, (number, band) in enumerate(found):
             try:
                 sight = self._sights[f"sight_{number}_{kind.replace('.', '_')}"](*arguments)

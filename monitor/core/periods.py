@@ -18,7 +18,7 @@ UNITS = ("day", "week", "month", "quarter", "year")
 class LocalDay:
     """A day of the institution: its bounds and those of the periods that hold it."""
 
-    __slots__ = ("date", "end_ms", "ends", "is_business", "is_plain", "start_ms", "starts", "weekday")
+    __slots__ = ("back", "date", "end_ms", "ends", "is_business", "is_plain", "start_ms", "starts", "weekday")
 
     def __init__(
         self, day: date, starts: dict[str, int], ends: dict[str, int], *, is_business: bool, is_plain: bool
@@ -29,6 +29,8 @@ class LocalDay:
         self.start_ms = starts["day"]
         self.end_ms = ends["day"]
         self.weekday = day.weekday()
+        self.back: dict[int, int] = {}
+        """Start of the n-th business day before, as far as it was asked for."""
         self.is_business = is_business
         self.is_plain = is_plain
         """True where the clock is not changed between its start and its end."""
@@ -108,10 +110,14 @@ class Periods:
         '2024-03-29'
         """
         day = self.day(time_ms)
-        while n > 0:
-            day = self.day(day.start_ms - 1)
-            n -= day.is_business
-        return day.start_ms
+        start_ms = day.back.get(n)
+        if start_ms is None:
+            today, left = day, n
+            while left > 0:
+                day = self.day(day.start_ms - 1)
+                left -= day.is_business
+            start_ms = today.back[n] = day.start_ms
+        return start_ms
 
     def day(self, time_ms: int) -> LocalDay:
         """Return the local day that holds `time_ms`."""
