@@ -110,9 +110,9 @@ class LiveService:
         if rule is None:
             return None
         params = {name: parameter.place.text for name, parameter in rule.params.items()}
-        return RuleText(
-            title=rule.title, why=rule.why, source=f"{rule.source} [{rule.verification}]", params=params
-        )
+        mark = f"[{rule.verification}]"
+        source = rule.source if mark in rule.source else f"{rule.source} {mark}"
+        return RuleText(title=rule.title, why=rule.why, source=source, params=params)
 
     def rating(self, customer_id: str, at_ms: int | None = None) -> Rating | None:
         """Return a customer's rating now or as of `at_ms`."""
@@ -232,10 +232,11 @@ class LiveService:
             + f".{now_ms % 1000:03d}Z",
             "employee_id": actor,
             "access_purpose": what,
-            "object": subject,
+            "object": kind,
             "record_count": 1,
-            "ticket_id": "riskmon",
-        } | ({"customer_id": name} if kind == "customer" else {})
+            # Work on an alert is the reason to look; it stands where a ticket would.
+            "ticket_id": subject,
+        } | ({f"{kind}_id": name} if kind in ("customer", "alert") else {})
         try:
             self._runner.submit([Record(orjson.dumps(event))], "inbox")
         except BusyError as error:
