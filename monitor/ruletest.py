@@ -32,7 +32,8 @@ BEFORE_MS = 1_000
 """The profile of a case is told so long before its start."""
 DEFAULTS = {"customer_id": "c1", "direction": "out", "amount": "100"}
 BY_TYPE = {
-    "id": "{name}-1", "text": "{name}", "money": "100", "count": "1", "number": "1", "country": "CN", "bool": "false",
+    "id": "{name}-1", "text": "{name}", "money": "100", "count": "1", "number": "1", "country": "CN",
+    "bool": "false",
 }  # fmt: skip
 """What stands in for a required field that a case leaves out."""
 UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1))
@@ -128,7 +129,11 @@ class RuleTests:
 
     def _own(self, case: Case, step: Step, answer: Assessment, problems: list[str]) -> list[Hit]:
         line = step.line or case.line
-        problems += [f"{case.file}:{line}: the rule failed: {why}" for rule, why in answer.failures if rule == case.rule]
+        problems += [
+            f"{case.file}:{line}: the rule failed: {why}"
+            for rule, why in answer.failures
+            if rule == case.rule
+        ]
         return [hit for hit in answer.hits if hit.rule == case.rule]
 
     def _event(self, case: Case, step: Step, records: dict[str, bytes], problems: list[str]) -> Event | None:
@@ -152,7 +157,13 @@ class RuleTests:
             for kind, values in _told(case.account, self.vocabulary.account, "account.opened")
         ]
         return [
-            Step(line=case.line, at_ms=-BEFORE_MS, kind=kind, id=f"{kind}-{who}", values={**values, "customer_id": who})
+            Step(
+                line=case.line,
+                at_ms=-BEFORE_MS,
+                kind=kind,
+                id=f"{kind}-{who}",
+                values={**values, "customer_id": who},
+            )
             for who in sorted(customers)
             for kind, values in told
         ]
@@ -190,7 +201,9 @@ def find_tests(folders: Iterable[Path]) -> list[Path]:
     return found
 
 
-def _told(values: Mapping[str, Any], known: Mapping[str, Field], usual: str) -> list[tuple[str, dict[str, Any]]]:
+def _told(
+    values: Mapping[str, Any], known: Mapping[str, Field], usual: str
+) -> list[tuple[str, dict[str, Any]]]:
     """Return kinds of events with the fields that set some remembered values."""
     found: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
@@ -207,7 +220,9 @@ def _restarted(engine: Engine, kind: str, state: State) -> State:
 
 
 def _time(time_ms: int) -> str:
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)).isoformat(timespec="milliseconds")
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)).isoformat(
+        timespec="milliseconds"
+    )
 
 
 def _value(field: Field, text: Any, start_ms: int) -> Any:
@@ -257,15 +272,19 @@ def _differences(case: Case, start_ms: int, hits: Sequence[Hit]) -> list[str]:
     actual = [_shown(hit.time_ms - start_ms) for hit in hits]
     if expected != actual:
         said = [f"    {when}: {hit.say}" for when, hit in zip(actual, hits, strict=True)]
-        listed = f"  expected hits: {', '.join(expected) or 'none'}\n  was:           {', '.join(actual) or 'none'}"
-        return ["\n".join([place, listed, *said])]
+        listed = [
+            f"  expected hits: {', '.join(expected) or 'none'}",
+            f"  was:           {', '.join(actual) or 'none'}",
+        ]
+        return ["\n".join([place, *listed, *said])]
     wanted = list(case.hits)
     if wanted:
         wanted[-1] = ExpectedHit(at_ms=wanted[-1].at_ms, more={**case.last, **wanted[-1].more})
     elif case.last:
         return [f"{place}: says {', '.join(case.last)} of a hit, but expects none"]
     return [
-        f"{place}\n  {name} of the hit at {_shown(one.at_ms)}\n    expected: {text}\n    was:      {_said(hit, name)}"
+        f"{place}\n  {name} of the hit at {_shown(one.at_ms)}\n"
+        f"    expected: {text}\n    was:      {_said(hit, name)}"
         for one, hit in zip(wanted, hits, strict=True)
         for name, text in one.more.items()
         if not _same(_said(hit, name), text)

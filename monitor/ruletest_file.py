@@ -122,7 +122,9 @@ class _Reader:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            self.mistakes.append(Mistake(str(self.path), *place, f"not YAML: {error.problem}", "check indentation"))
+            self.mistakes.append(
+                Mistake(str(self.path), *place, f"not YAML: {error.problem}", "check indentation")
+            )
             return []
         keys = self.known(root, FILE_KEYS, "the file")
         listed = keys.get("cases")
@@ -158,7 +160,7 @@ class _Reader:
     def start(self, node: yaml.Node | None) -> datetime:
         text = self.text(node) if node is not None else START
         try:
-            return datetime.fromisoformat(text)  # noqa: DTZ007  the zone is the institution's
+            return datetime.fromisoformat(text)
         except ValueError:
             self.wrong(node, f"start: expected a local time, was {text!r}", f"write {START}")
             return datetime.fromisoformat(START)
@@ -174,7 +176,9 @@ class _Reader:
         expect = self.known(keys.get("expect"), EXPECT_KEYS, "expect")
         hits = expect.get("hits")
         if "expect" in keys and not isinstance(hits, yaml.SequenceNode):
-            self.wrong(keys["expect"], "expected the hits as a list", "write hits: [+20m], or hits: [] for none")
+            self.wrong(
+                keys["expect"], "expected the hits as a list", "write hits: [+20m], or hits: [] for none"
+            )
         given = hits.value if isinstance(hits, yaml.SequenceNode) else []
         more = {name: self.text(value) for name, value in expect.items() if name != "hits"}
         return Case(
@@ -186,7 +190,7 @@ class _Reader:
             lists=self.lists(outer.get("lists")) | self.lists(keys.get("lists")),
             steps=tuple(self.step(item, number, defaults) for number, item in enumerate(listed, start=1)),
             hits=tuple(self.hit(item) for item in given), last=more,
-            expect_line=(keys["expect"] if "expect" in keys else node).start_mark.line + 1,
+            expect_line=keys.get("expect", node).start_mark.line + 1,
         )  # fmt: skip
 
     def values(self, node: yaml.Node | None) -> dict[str, Any]:
@@ -235,7 +239,11 @@ class _Reader:
         values = {**defaults, **own} if own.get("kind", defaults.get("kind")) == defaults.get("kind") else own
         kind = str(values.pop("kind", ""))
         if kind not in self.vocabulary.kinds:
-            self.wrong(node, f"unknown event kind {kind!r}", nearest(kind, self.vocabulary.kinds) or "write kind: payment.transfer")
+            self.wrong(
+                node,
+                f"unknown event kind {kind!r}",
+                nearest(kind, self.vocabulary.kinds) or "write kind: payment.transfer",
+            )
             kind = ""
         values.pop("at", None)
         identity = str(values.pop("id", f"e{number}"))

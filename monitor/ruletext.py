@@ -1,0 +1,107 @@
+"""A rule in words: what it watches, what it remembers, what it asks of the officer."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from rules.compile import Rulebook
+from rules.model import Rule
+from rules.plan import MarkerSlot, SequenceSlot, SeriesSlot, SightingsSlot, Slot, TimerSlot
+
+MARKS = {
+    "V1": "read in the primary text", "V2": "read in a secondary text", "P": "practitioners' precedent",
+    "M": "cited from memory, to be checked", "D": "a proposal, to be calibrated",
+}  # fmt: skip
+DAY_MS = 86_400_000
+EVENT_BYTES = 16
+"""Time and reference of an event in a series; each column takes another 8."""
+COLUMN_BYTES = 8
+WIDTH = 100
+
+
+def told(rule: Rule, book: Rulebook) -> str:
+    """Return the explanation of a rule; `book` is it compiled alone."""
+    return "\n".join(_lines(rule, book))
+
+
+def _lines(rule: Rule, book: Rulebook) -> Iterator[str]:
+    yield f"{rule.id}  {rule.title}"
+    yield f"  {rule.dimension}, {rule.status}, version {rule.version}, owner {rule.owner}, {rule.disclosure}"
+    yield from _paragraph("why", rule.why)
+    yield from _paragraph("source", f"{rule.source} ({rule.verification}: {MARKS[rule.verification]})")
+    yield f"  looks at    {', '.join(rule.on)}, for each {rule.subject}"
+    for name, value in rule.let.items():
+        yield from _paragraph(f"  {name}", " ".join(value.text.split()))
+    yield from _paragraph("hits when", " ".join(rule.when.text.split()))
+    for name, parameter in rule.params.items():
+        chosen = [f"{segment} {node.text()}" for segment, node in parameter.by_segment.items()]
+        yield from _paragraph(f"  param.{name}", "; ".join([parameter.default.text(), *chosen]))
+    for band in rule.bands:
+        when = f" when {' '.join(band.when.text.split())}" if band.when is not None else ""
+        yield f"  gives       {band.points:g} points, {band.severity}{when}"
+    yield f"  asks for    {'an alert' if rule.alert else 'no alert'}, again after {_length(rule.cooldown_ms)}"
+    yield from _paragraph("says", rule.say)
+    for stage, plan in book.plans.items():
+        for slot in plan.slots:
+            yield from _paragraph("remembers", f"of each {stage}: {_slot(slot)}")
+    for number, step in enumerate(rule.triage, start=1):
+        yield from _paragraph("officer" if number == 1 else "", f"{number}. {step}")
+
+
+def _paragraph(name: str, text: str) -> list[str]:
+    label = f"  {name:<12}" if len(name) < 12 else f"  {name}  "
+    return textwrap.wrap(text, WIDTH, initial_indent=label, subsequent_indent=" " * 14)
+
+
+def _slot(slot: Slot) -> str:
+    match slot:
+        case SeriesSlot():
+            key = f" by {' and '.join(slot.key)}" if slot.key else ""
+            last = f" or the last {slot.keep_last}" if slot.keep_last else ""
+            return f"{_selection(slot.selection.text())}{key}, for {_length(slot.retain_ms)}{last}"
+        case SightingsSlot():
+            return f"first and last time of each {slot.value.text()} in {_selection(slot.selection.text())}"
+        case MarkerSlot():
+            return f"when there last was {_selection(slot.selection.text())}"
+        case SequenceSlot():
+            return f"steps of a sequence, for {_length(slot.retain_ms)}"
+        case TimerSlot():
+            return (
+                f"a timer of {_length(slot.for_ms)} after {slot.after.kind}, stopped by {slot.awaited.kind}"
+            )
+
+
+def _selection(text: str) -> str:
+    return text.replace("|", ", ")
+
+
+def _length(length_ms: int) -> str:
+    for size, name in ((DAY_MS, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")):
+        if length_ms >= size and length_ms % size == 0:
+            return f"{length_ms // size} {name}"
+    return f"{length_ms} ms"
+
+
+def generated(book: Rulebook) -> str:
+    """Return the source of a rulebook's functions."""
+    return book.source
+
+
+def heaviest(book: Rulebook) -> tuple[str, int, int]:
+    """Return the kind of event that takes most room: its name, bytes and windows, at most.
+
+    Conditions are not looked at: an event that meets none of them takes nothing.
+    """
+    found: dict[str, tuple[int, int]] = {}
+    for plan in book.plans.values():
+        for slot in plan.slots:
+            if isinstance(slot, SeriesSlot):
+                size = EVENT_BYTES + COLUMN_BYTES * (len(slot.sums) + len(slot.squares) + len(slot.items))
+                for kind in slot.selection.kinds:
+                    total, windows = found.get(kind, (0, 0))
+                    found[kind] = total + size, windows + 1
+    if not found:
+        return "event", 0, 0
+    kind = max(found, key=lambda name: (found[name], name))
+    return kind, *found[kind]
