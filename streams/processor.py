@@ -140,6 +140,8 @@ class Processor:
             raise
         except Exception as error:
             self._heal()
+            # With nothing unwritten, healing again after the next such record costs next to nothing.
+            self._transact(self._write_every_state)
             if len(batch) > 1:
                 return [outcome for record in batch for outcome in self.process([record], notes)]
             rejection = self._failed(batch[0], error)

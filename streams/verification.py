@@ -246,13 +246,19 @@ def _compare_query(
 
 
 def _compare_sequences(db: sqlite3.Connection, fresh: sqlite3.Connection) -> Iterator[Finding]:
-    # The outbox numbers its messages here; other tables number what does not come from events.
+    # The outbox numbers its messages here, and loses old ones; dead letters are never taken out.
     query = (
         "SELECT name, seq FROM sqlite_sequence"
         " WHERE name = 'outbox' OR name NOT IN (SELECT name FROM sqlite_schema) ORDER BY name"
     )
-    if db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'").fetchone():
-        yield from _compare_query("sqlite_sequence", ("name", "seq"), query, db, fresh)
+    if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'").fetchone():
+        return
+    yield from _compare_query("sqlite_sequence", ("name", "seq"), query, db, fresh)
+    row = db.execute(
+        "SELECT seq, (SELECT MAX(id) FROM dead_letters) FROM sqlite_sequence WHERE name = 'dead_letters'"
+    )
+    for seq, last in row:
+        yield from unequal("sqlite_sequence", "dead_letters", {"seq": last}, {"seq": seq})
 
 
 def _compare_progress(stored: Progress, fresh: Progress) -> Iterator[Finding]:
