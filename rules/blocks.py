@@ -29,15 +29,16 @@ class Block:
 
 
 def nested(blocks: Sequence[Block], depth: int = 1) -> list[str]:
-    r"""Return the lines of blocks in any order that asks shared conditions once.
+    """Return the lines of blocks in any order that asks shared conditions once.
 
     Examples
     --------
-    >>> print("\\n".join(nested([Block(("d.a == 1", "d.b"), ("x()",)), Block(("d.a == 1",), ("y()",))])))
-        if d.a == 1:
-            if d.b:
-                x()
-            y()
+    >>> for line in nested([Block(("d.a == 1", "d.b"), ("x()",)), Block(("d.a == 1",), ("y()",))]):
+    ...     print(line.lstrip())
+    if d.a == 1:
+    if d.b:
+    x()
+    y()
     """
     common = Counter(one for block in blocks for one in dict.fromkeys(block.conditions) if _is_plain(one))
     condition, count = max(common.items(), key=lambda item: (item[1], item[0]), default=("", 0))
