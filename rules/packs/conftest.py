@@ -43,7 +43,7 @@ class RuleFile(pytest.File):
             yield RuleCase.from_parent(self, name=case.name, case=case)
 
 
-class RuleFailure(Exception):
+class RuleFailedError(Exception):
     """What the case expected and what the rule said."""
 
 
@@ -58,7 +58,7 @@ class RuleCase(pytest.Item):
         """Run the timeline."""
         problems = bench().failures(self.case)
         if problems:
-            raise RuleFailure("\n".join(problems))
+            raise RuleFailedError("\n".join(problems))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
         """Return the difference alone, without a trace."""
