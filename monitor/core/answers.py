@@ -56,12 +56,19 @@ def make_hit(
 
 
 def plain_answer(answer: Assessment) -> Any:
-    """Return what is kept of an answer with hits or a rating change."""
-    return {
-        "late": answer.late,
-        "hits": [[getattr(hit, name) for name in HIT] for hit in answer.hits],
-        "rating": [[getattr(change, name) for name in CHANGE] for change in answer.rating],
-    }
+    """Return what is kept of an answer beside its score; None where there is nothing, as mostly."""
+    kept: dict[str, Any] = {}
+    if answer.hits:
+        kept["hits"] = [[getattr(hit, name) for name in HIT] for hit in answer.hits]
+    if answer.rating:
+        kept["rating"] = [[getattr(change, name) for name in CHANGE] for change in answer.rating]
+    if answer.late:
+        kept |= {"late": True, "too_late": answer.too_late}
+    if answer.reasons:
+        kept["reasons"] = answer.reasons
+    if answer.failures:
+        kept["failures"] = answer.failures
+    return kept or None
 
 
 def again(answer: Assessment, score: int, kept: Any) -> Assessment:
@@ -71,6 +78,8 @@ def again(answer: Assessment, score: int, kept: Any) -> Assessment:
     if kept:
         answer.late = bool(kept.get("late"))
         answer.too_late = bool(kept.get("too_late"))
+        answer.reasons = tuple(kept.get("reasons", ()))
+        answer.failures = [(rule, reason) for rule, reason in kept.get("failures", ())]
         answer.hits = [_restored(Hit, HIT, values) for values in kept.get("hits", ())]
         answer.rating = [_restored(RatingChange, CHANGE, values) for values in kept.get("rating", ())]
     return answer

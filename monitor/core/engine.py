@@ -17,7 +17,7 @@ from monitor.core.runtime import NAMES, evidence
 from monitor.core.state import Plan, State, restore
 from monitor.core.words import Words
 from rules.compile import Rulebook
-from rules.plan import TimerSlot
+from rules.plan import StagePlan, TimerSlot
 from rules.vocabulary import Vocabulary
 
 CUSTOMER = "customer"
@@ -115,11 +115,11 @@ class Engine:
 
     def new_state(self, kind: str) -> State:
         """Return the state of a subject never seen before."""
-        return State(self._plans[kind])
+        return State(self._plan(kind))
 
     def restore(self, kind: str, packed: bytes) -> State:
         """Return the state of a snapshot."""
-        return restore(self._plans[kind], packed)
+        return restore(self._plan(kind), packed)
 
     def assess(self, event: Event, kind: str, subject_id: str, state: State) -> Assessment:
         """Answer one event at one stage, changing the state.
@@ -137,7 +137,7 @@ class Engine:
             answer.late = True
             if time_ms < state.now_ms - self.grace_ms:
                 answer.too_late = True
-                state.remember(ref, 0.0, {"too_late": True}, self.grace_ms)
+                state.remember(ref, 0.0, plain_answer(answer), self.grace_ms)
                 return answer
         elif state.due_ms and state.due_ms <= time_ms:
             self._fire(state, time_ms, answer)
@@ -147,8 +147,7 @@ class Engine:
             self._assess_customer(event, state, answer)
         elif not self._take_back(event, state):
             answer.hits += self._ask(event, kind, state, answer)
-        plain = plain_answer(answer) if answer.hits or answer.rating else None
-        state.remember(ref, answer.score, plain, self.grace_ms)
+        state.remember(ref, answer.score, plain_answer(answer), self.grace_ms)
         state.set_due()
         return answer
 
@@ -166,6 +165,10 @@ class Engine:
         return [answer] if answer.hits or answer.rating or answer.failures else []
 
     # Inside.
+
+    def _plan(self, kind: str) -> Plan:
+        """Return the layout of a kind of subject; an empty one where no rule asks for the kind any more."""
+        return self._plans.get(kind) or Plan(StagePlan(kind))
 
     def _route(self, kind: str) -> list[tuple[str, str, str]]:
         carried = self.vocabulary.kinds[kind].subjects
@@ -323,7 +326,10 @@ class Engine:
     def _fire(self, state: State, time_ms: int, answer: Assessment) -> None:
         """Let time pass up to `time_ms`: rules' timers and the rating's, in the order they fall due."""
         while state.timer_ms and state.timer_ms <= time_ms:
-            due = state.timer_ms
+            # A timer that was cancelled, or whose rule is gone, leaves its due time behind.
+            due = state.timer_ms = _next_timer(state)
+            if not 0 < due <= time_ms:
+                break
             self._tick_rating(state, due - 1, answer)
             hits = self._expire(state, due, answer)
             state.now_ms = max(state.now_ms, due)

@@ -190,7 +190,8 @@ def _packed(slot: Slot, held: Any, now_ms: int) -> Any:
     if isinstance(slot, SeriesSlot):
         parts = held if slot.key else {"": held}
         for key in list(parts):
-            parts[key].prune(now_ms - slot.retain_ms, slot.keep_last)
+            # All of it: what is written must not depend on when it was written before.
+            parts[key].prune(now_ms - slot.retain_ms, slot.keep_last, lazily=False)
             if not parts[key].times and slot.key:
                 del parts[key]
         return [[key, series.snapshot()] for key, series in parts.items()]

@@ -116,17 +116,17 @@ class Series:
         self._derived = None
         return True
 
-    def prune(self, before_ms: int, keep_last: int = 0) -> None:
+    def prune(self, before_ms: int, keep_last: int = 0, *, lazily: bool = True) -> None:
         """Forget events at or before `before_ms`, but none of the last `keep_last`.
 
-        Amortised: while fewer than an eighth of the events could go, none goes. Windows that begin
+        Lazily: while fewer than an eighth of the events could go, none goes. Windows that begin
         at or after `before_ms` never see the difference.
         """
         times = self.times
         if not times or times[0] > before_ms:
             return
         count = min(bisect_right(times, before_ms), len(times) - keep_last)
-        if count <= 0 or count * 8 < len(times):
+        if count <= 0 or (lazily and count * 8 < len(times)):
             return
         self._forget(count)
         del times[:count], self.refs[:count]
