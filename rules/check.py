@@ -16,10 +16,10 @@ from rules.aggregates import AGGREGATES, aggregate
 from rules.errors import nearest
 from rules.library import FUNCTIONS
 from rules.nodes import Binary, Call, Filtered, Group, Literal, Name, Node, Sequence, Unary
+from rules.operators import arithmetic, compare, member
 from rules.patterns import sequence
 from rules.terms import (
     CHECKS,
-    EXAMPLES,
     FIELD_TYPES,
     SCALE,
     WORDS,
@@ -73,6 +73,12 @@ def _name(scope: Scope, node: Node) -> Term:
     return _field(scope, node)
 
 
+def _is_name(scope: Scope, name: str) -> bool:
+    return "." in name or any(
+        name in known for known in (scope.vocabulary.fields, scope.lets, scope.predicates)
+    )
+
+
 def _let(scope: Scope, node: Name) -> Term:
     if scope.is_where:
         return scope.fail(
@@ -90,7 +96,8 @@ def _field(scope: Scope, node: Name) -> Term:
     found = known.get(node.name)
     if found is None or found.type == "list_of_text":
         names = [*known, *scope.lets, *scope.predicates]
-        return scope.fail(node.at, f"unknown field {node.name!r}", nearest(node.name, names))
+        hint = nearest(node.name, names) or "docs/rule-language.md lists the fields"
+        return scope.fail(node.at, f"unknown field {node.name!r}", hint)
     if not allowed(scope, node.at, node.name):
         return WRONG
     kinds = scope.rule.on if scope.kind is None else (scope.kind,)
@@ -102,9 +109,9 @@ def _field(scope: Scope, node: Name) -> Term:
     if node.name not in scope.vocabulary.kinds[scope.kind].fields:
         carried = [name for kind in kinds for name in scope.vocabulary.kinds[kind].fields]
         if len(scope.rule.on) == 1 or scope.is_where:
-            return scope.fail(
-                node.at, f"{' and '.join(kinds)} has no field {node.name!r}", nearest(node.name, carried)
-            )
+            others = [name for name, kind in scope.vocabulary.kinds.items() if node.name in kind.fields]
+            hint = nearest(node.name, carried) or f"it comes with {', '.join(others[:3])}"
+            return scope.fail(node.at, f"{' and '.join(kinds)} has no field {node.name!r}", hint)
         return Term(FIELD_TYPES[found.type], "None", nullable=True, cost=0, values=found.values)
     return field_term(scope, found)
 
@@ -200,13 +207,17 @@ def _binary(scope: Scope, node: Node) -> Term:
     if node.operator in ("and", "or"):
         return _logic(scope, node)
     if node.operator in ("in", "not in"):
-        return _member(scope, node)
-    left, right = scope.check(node.left), scope.check(node.right)
+        return member(scope, node)
+    left = scope.check(node.left)
+    if left.type == "text" and isinstance(node.right, Name) and not _is_name(scope, node.right.name):
+        hint = f'a text is written in quotes: "{node.right.name}"'
+        return scope.fail(node.right.at, f"unknown name {node.right.name!r}", hint)
+    right = scope.check(node.right)
     if not left or not right:
         return WRONG
     if node.operator in ("==", "!=", "<", "<=", ">", ">="):
-        return _compare(scope, node, left, right)
-    return _arithmetic(scope, node, left, right)
+        return compare(scope, node, left, right)
+    return arithmetic(scope, node, left, right)
 
 
 def _logic(scope: Scope, node: Binary) -> Term:
@@ -216,106 +227,6 @@ def _logic(scope: Scope, node: Binary) -> Term:
     code = f"({f' {node.operator} '.join(part.code for part in ordered)})"
     spans = tuple(span for part in parts for span in part.spans)
     return Term("bool", code, cost=sum(part.cost for part in parts), spans=spans)
-
-
-def _member(scope: Scope, node: Binary) -> Term:
-    left = scope.check(node.left)
-    if not left:
-        return WRONG
-    negated = node.operator == "not in"
-    if isinstance(node.right, Group):
-        items = [scope.check(item, left.type) for item in node.right.items]
-        for item, found in zip(node.right.items, items, strict=True):
-            _known_value(scope, item, left, found)
-        values = f"({', '.join(item.code for item in items)},)"
-    else:
-        right = scope.check(node.right)
-        if right and (right.type != "set" or left.type != "text"):
-            return scope.fail(
-                node.right.at,
-                "expected a list or a {set} after 'in'",
-                'write x in list.name or x in {"a", "b"}',
-            )
-        values = right.code
-    operator = "not in" if negated else "in"
-    if not left.nullable:
-        return Term("bool", f"({left.code} {operator} {values})", cost=left.cost + 0.2, spans=left.spans)
-    code = f"known_in({left.code}, {values})" if not negated else f"known_out({left.code}, {values})"
-    return Term("bool", code, cost=left.cost + 0.4, spans=left.spans)
-
-
-def _known_value(scope: Scope, node: Node, enum: Term, value: Term) -> None:
-    if enum.values and isinstance(node, Literal) and value.type == "text" and node.value not in enum.values:
-        hint = nearest(str(node.value), enum.values) or f"one of {', '.join(enum.values)}"
-        scope.fail(node.at, f"it is never {node.value!r}", hint)
-
-
-def _compare(scope: Scope, node: Binary, left: Term, right: Term) -> Term:
-    if left.type != right.type:
-        hint = (
-            EXAMPLES.get(left.type, "") if isinstance(node.right, Literal) else EXAMPLES.get(right.type, "")
-        )
-        return scope.fail(node.right.at, f"cannot compare {WORDS[left.type]} with {WORDS[right.type]}", hint)
-    if node.operator not in ("==", "!=") and left.type in ("bool", "text", "set"):
-        return scope.fail(node.at, f"{WORDS[left.type]} has no order", "compare with == or !=")
-    _known_value(scope, node.right, left, right)
-    _known_value(scope, node.left, right, left)
-    cost, spans = left.cost + right.cost, left.spans + right.spans
-    if node.operator == "==" and not (left.nullable and right.nullable):
-        return Term("bool", f"({left.code} == {right.code})", cost=cost, spans=spans)
-    code = nullsafe("{0} is not None and ", f"{{0}} {node.operator} {{1}}", left, right)
-    return Term("bool", code, cost=cost, spans=spans)
-
-
-def _arithmetic(scope: Scope, node: Binary, left: Term, right: Term) -> Term:
-    types = (left.type, node.operator, right.type)
-    result = _RESULTS.get(types)
-    if result is None:
-        verb = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "take the rest of"}[
-            node.operator
-        ]
-        hint = (
-            EXAMPLES.get(left.type, "")
-            if "number" in (left.type, right.type) and node.operator in "+-"
-            else ""
-        )
-        return scope.fail(node.at, f"cannot {verb} {WORDS[left.type]} and {WORDS[right.type]}", hint)
-    if node.operator in ("/", "%") and isinstance(node.right, Literal) and not node.right.value:
-        return scope.fail(node.right.at, "division by zero", "divide by something else")
-    code, nullable = f"{{0}} {node.operator} {{1}}", left.nullable or right.nullable
-    literal = next(
-        (x for x in (node.left, node.right) if isinstance(x, Literal) and x.kind == "number"), None
-    )
-    if (
-        node.operator == "*"
-        and literal is not None
-        and isinstance(literal.value, Fraction)
-        and literal.value.denominator != 1
-    ):
-        # Whole numbers first, one division last: money times 0.9 is rounded once, not twice.
-        value, other = literal.value, "{1}" if literal is node.left else "{0}"
-        code = f"{other} * {value.numerator} / {value.denominator}"
-    if node.operator in ("/", "%"):
-        right_code = right.code
-        if not isinstance(node.right, Literal):
-            return Term(result, f"divide({left.code}, {right_code})" if node.operator == "/" else f"rest({left.code}, {right_code})",
-                        nullable=True, cost=left.cost + right.cost + 0.2, spans=left.spans + right.spans)  # fmt: skip
-    if nullable:
-        code = nullsafe("None if {0} is None else ", code, left, right)
-    else:
-        code = f"({code.format(left.code, right.code)})"
-    return Term(result, code, nullable=nullable, cost=left.cost + right.cost, spans=left.spans + right.spans)
-
-
-_RESULTS = {
-    ("money", "+", "money"): "money", ("money", "-", "money"): "money", ("money", "*", "number"): "money",
-    ("number", "*", "money"): "money", ("money", "/", "number"): "money", ("money", "/", "money"): "number",
-    ("number", "+", "number"): "number", ("number", "-", "number"): "number", ("number", "*", "number"): "number",
-    ("number", "/", "number"): "number", ("number", "%", "number"): "number", ("time", "-", "time"): "duration",
-    ("time", "+", "duration"): "time", ("time", "-", "duration"): "time", ("duration", "+", "duration"): "duration",
-    ("duration", "-", "duration"): "duration", ("duration", "*", "number"): "duration", ("number", "*", "duration"): "duration",
-    ("duration", "/", "number"): "duration", ("duration", "/", "duration"): "number", ("money", "%", "money"): "money",
-}  # fmt: skip
 
 
 def _call(scope: Scope, node: Node) -> Term:

@@ -70,6 +70,7 @@ MILLISECONDS = {
 
 HINTS = {
     "&": 'write "and"', "|": 'write "or"', "!": 'write "not"', "$": "write the name without $",
+    "“": 'write straight quotes: "text"', "”": 'write straight quotes: "text"', "'": "close the quotes",
     ";": "one expression a line", "`": 'write text in "double quotes"',
 }  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -12,8 +12,7 @@ from typing import Any
 
 import yaml
 
-from rules.errors import ExpressionError, Mistake, RuleError, nearest
-from rules.grammar import MILLISECONDS, parse
+from rules.errors import Mistake, RuleError, nearest
 from rules.model import (
     DIMENSIONS,
     DISCLOSURES,
@@ -28,6 +27,7 @@ from rules.model import (
     Rule,
 )
 from rules.nodes import Literal
+from rules.reader import Reader
 
 REQUIRED = (
     "id",
@@ -54,118 +54,19 @@ PACKS = Path(str(files("rules") / "packs"))
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Reader:
-    """One YAML file with the place of everything in it; collects mistakes instead of stopping."""
-
-    def __init__(self, path: Path, text: str) -> None:
-        self.file = str(path)
-        self.lines = text.splitlines()
-        self.mistakes: list[Mistake] = []
-
-    def compose(self) -> yaml.Node | None:
-        """Return the file's root node, or None where it is no YAML or empty."""
-        try:
-            root = yaml.compose("\n".join(self.lines), Loader=_LOADER)
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark
-            place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            problem = f"not YAML: {error.problem}"
-            self.mistakes.append(Mistake(self.file, *place, problem, "check indentation, colons and quotes"))
-            return None
-        if root is None:
-            self.wrong(None, "the file is empty", "docs/rule-language.md shows a first rule")
-        return root
-
-    def wrong(self, node: yaml.Node | None, problem: str, hint: str = "") -> None:
-        mark = node.start_mark if node is not None else None
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        self.mistakes.append(Mistake(self.file, line, column, problem, hint))
-
-    def mapping(self, node: yaml.Node | None, what: str) -> dict[str, tuple[yaml.Node, yaml.Node]]:
-        """Return key -> (key node, value node); tells of doubles and of what is no mapping."""
-        if not isinstance(node, yaml.MappingNode):
-            self.wrong(node, f"{what}: expected `key: value` lines", "")
-            return {}
-        found: dict[str, tuple[yaml.Node, yaml.Node]] = {}
-        for key, value in node.value:
-            if key.value in found:
-                self.wrong(key, f"{key.value!r} is given twice", "keep one")
-            found[str(key.value)] = (key, value)
-        return found
-
-    def text(self, node: yaml.Node, what: str) -> str:
-        if isinstance(node, yaml.ScalarNode) and node.value.strip():
-            return " ".join(str(node.value).split())
-        self.wrong(node, f"{what}: expected a text")
-        return ""
-
-    def one_of(self, node: yaml.Node, what: str, choices: Sequence[str]) -> str:
-        value = self.text(node, what)
-        if value and value not in choices:
-            hint = nearest(value, choices) or f"write one of {', '.join(choices)}"
-            self.wrong(node, f"{what}: unknown {value!r}", hint)
-        return value
-
-    def texts(self, node: yaml.Node, what: str) -> tuple[str, ...]:
-        items = node.value if isinstance(node, yaml.SequenceNode) else [node]
-        return tuple(self.text(item, what) for item in items)
-
-    def number(self, node: yaml.Node, what: str) -> float:
-        try:
-            return float(node.value)
-        except (TypeError, ValueError):
-            self.wrong(node, f"{what}: expected a number, was {getattr(node, 'value', '')!r}")
-            return 0.0
-
-    def duration_ms(self, node: yaml.Node, what: str) -> int:
-        text = str(getattr(node, "value", ""))
-        digits = text.rstrip("abcdefghijklmnopqrstuvwxyz")
-        unit = text[len(digits) :]
-        if not digits.isdecimal() or unit not in MILLISECONDS:
-            self.wrong(node, f"{what}: expected a duration, was {text!r}", "write 30m, 24h or 7d")
-            return 0
-        return int(digits) * MILLISECONDS[unit]
-
-    def expression(self, node: yaml.Node, what: str) -> Expression | None:
-        if not isinstance(node, yaml.ScalarNode):
-            self.wrong(node, f"{what}: expected an expression")
-            return None
-        text, places = node.value, self.places(node)
-        try:
-            return Expression(text, parse(text), self.file, places)
-        except ExpressionError as error:
-            line, column = places[min(error.at, len(places) - 1)]
-            self.mistakes.append(Mistake(self.file, line, column, error.problem, error.hint))
-            return None
-
-    def places(self, node: yaml.ScalarNode) -> tuple[tuple[int, int], ...]:
-        """Return line and column of every character of a scalar's value, and of its end."""
-        start, end = node.start_mark, node.end_mark
-        line, column = start.line, start.column
-        if node.style in ("|", ">"):
-            line, column = line + 1, 0
-        elif node.style in ("'", '"'):
-            column += 1
-        found: list[tuple[int, int]] = []
-        for character in node.value:
-            while line <= end.line and line < len(self.lines):
-                row = self.lines[line]
-                if character.isspace():
-                    break
-                while (
-                    column < len(row)
-                    and row[column] != character
-                    and (row[column].isspace() or row[column] == "\\")
-                ):
-                    column += 1
-                if column < len(row):
-                    break
-                line, column = line + 1, 0
-            found.append((line + 1, column + 1))
-            column += 1
-            if character.isspace() and line < len(self.lines) and column > len(self.lines[line]):
-                line, column = line + 1, 0
-        return (*found, (line + 1, column + 1))
+def _compose(reader: Reader) -> yaml.Node | None:
+    """Return the file's root node, or None where it is no YAML or empty."""
+    try:
+        root = yaml.compose("\n".join(reader.lines), Loader=_LOADER)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        problem = f"not YAML: {error.problem}"
+        reader.mistakes.append(Mistake(reader.file, *place, problem, "check indentation, colons and quotes"))
+        return None
+    if root is None:
+        reader.wrong(None, "the file is empty", "docs/rule-language.md shows a first rule")
+    return root
 
 
 def read_rule(path: Path, text: str, pack: str) -> Rule:
@@ -176,9 +77,12 @@ def read_rule(path: Path, text: str, pack: str) -> Rule:
     RuleError
         With every mistake of the file: YAML, unknown or missing keys, values, expressions.
     """
-    reader = _Reader(path, text)
-    root = reader.compose()
+    reader = Reader(str(path), text)
+    root = _compose(reader)
     if root is None:
+        raise RuleError(reader.mistakes)
+    if not isinstance(root, yaml.MappingNode):
+        reader.wrong(root, "expected `key: value` lines", "docs/rule-language.md shows a first rule")
         raise RuleError(reader.mistakes)
     rule = _rule(reader, reader.mapping(root, "the file"), root, pack)
     if reader.mistakes or rule is None:
@@ -186,7 +90,7 @@ def read_rule(path: Path, text: str, pack: str) -> Rule:
     return rule
 
 
-def _rule(reader: _Reader, keys: dict[str, tuple[yaml.Node, yaml.Node]], root: Any, pack: str) -> Rule | None:
+def _rule(reader: Reader, keys: dict[str, tuple[yaml.Node, yaml.Node]], root: Any, pack: str) -> Rule | None:
     known = (*REQUIRED, *OPTIONAL)
     for name, (key, _) in keys.items():
         if name not in known:
@@ -259,7 +163,7 @@ def content_hash(plain: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _let(reader: _Reader, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]) -> dict[str, Expression]:
+def _let(reader: Reader, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]) -> dict[str, Expression]:
     if "let" not in keys:
         return {}
     found = {}
@@ -270,7 +174,7 @@ def _let(reader: _Reader, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]) -> di
     return found
 
 
-def _params(reader: _Reader, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]) -> dict[str, Parameter]:
+def _params(reader: Reader, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]) -> dict[str, Parameter]:
     if "params" not in keys:
         return {}
     found = {}
@@ -296,7 +200,7 @@ def _params(reader: _Reader, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]) ->
     return found
 
 
-def _bands(reader: _Reader, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]) -> tuple[Band, ...]:
+def _bands(reader: Reader, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]) -> tuple[Band, ...]:
     if "bands" not in keys:
         severity = (
             reader.one_of(keys["severity"][1], "severity", SEVERITIES) if "severity" in keys else "info"
@@ -324,16 +228,16 @@ def _bands(reader: _Reader, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]) -> 
     return tuple(bands)
 
 
-def _points(reader: _Reader, pair: tuple[yaml.Node, yaml.Node] | None) -> float:
+def _points(reader: Reader, pair: tuple[yaml.Node, yaml.Node] | None) -> float:
     if pair is None:
         return 0.0
     points = reader.number(pair[1], "points")
     if not 0 <= points <= 100:
-        reader.wrong(pair[1], f"points: expected 0 to 100, was {points:g}")
+        reader.wrong(pair[1], f"points: expected 0 to 100, was {points:g}", "high is about 20")
     return points
 
 
-def _valid(reader: _Reader, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]) -> tuple[int | None, int | None]:
+def _valid(reader: Reader, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]) -> tuple[int | None, int | None]:
     if "valid" not in keys:
         return None, None
     found: dict[str, int] = {}
@@ -404,7 +308,7 @@ def load_predicates(folders: Iterable[Path]) -> dict[str, Expression]:
     found: dict[str, Expression] = {}
     mistakes: list[Mistake] = []
     for path in (path for folder in folders for path in sorted(folder.rglob("pack.yaml"))):
-        reader = _Reader(path, path.read_text(encoding="utf-8"))
+        reader = Reader(str(path), path.read_text(encoding="utf-8"))
         for name, (key, node) in _pack_predicates(reader).items():
             expression = reader.expression(node, f"predicates.{name}")
             if expression is None:
@@ -419,8 +323,8 @@ def load_predicates(folders: Iterable[Path]) -> dict[str, Expression]:
     return found
 
 
-def _pack_predicates(reader: _Reader) -> dict[str, tuple[yaml.Node, yaml.Node]]:
-    root = reader.compose()
+def _pack_predicates(reader: Reader) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+    root = _compose(reader)
     keys = reader.mapping(root, "the file") if root is not None else {}
     for name, (key, _) in keys.items():
         if name not in PACK_KEYS:

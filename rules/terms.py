@@ -22,7 +22,8 @@ FIELD_TYPES = {
 WORDS = {"count": "a count", "number": "a number", "money": "money", "duration": "a duration", "time": "a time",
          "text": "a text", "bool": "true or false", "set": "a set"}  # fmt: skip
 EXAMPLES = {"money": "write it with its currency, e.g. 5000 CNY", "duration": "write it with its unit, e.g. 24h",
-            "text": 'write it in quotes, e.g. "out"', "number": "write a plain number"}  # fmt: skip
+            "text": 'write it in quotes, e.g. "out"', "number": "write a plain number",
+            "bool": "compare it with something, e.g. amount >= 1000 CNY"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

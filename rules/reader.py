@@ -1,0 +1,119 @@
+"""One YAML file with the place of everything in it; what is wrong is collected, not raised.
+
+Nodes are those of PyYAML, which `rules.loader` makes; this module only looks at them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rules.errors import ExpressionError, Mistake, nearest
+from rules.grammar import MILLISECONDS, parse
+from rules.model import Expression
+
+Node = Any
+"""A node of PyYAML: `id` (scalar, sequence, mapping), `value`, `start_mark`, `end_mark`, `style`, `tag`."""
+
+
+class Reader:
+    """One YAML file with the place of everything in it; collects mistakes instead of stopping."""
+
+    def __init__(self, file: str, text: str) -> None:
+        self.file = file
+        self.lines = text.splitlines()
+        self.mistakes: list[Mistake] = []
+
+    def wrong(self, node: Node | None, problem: str, hint: str = "") -> None:
+        mark = node.start_mark if node is not None else None
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        self.mistakes.append(Mistake(self.file, line, column, problem, hint))
+
+    def mapping(self, node: Node | None, what: str) -> dict[str, tuple[Node, Node]]:
+        """Return key -> (key node, value node); tells of doubles and of what is no mapping."""
+        if getattr(node, "id", "") != "mapping":
+            self.wrong(node, f"{what}: expected `key: value` lines", "")
+            return {}
+        found: dict[str, tuple[Node, Node]] = {}
+        for key, value in node.value:
+            if key.value in found:
+                self.wrong(key, f"{key.value!r} is given twice", "keep one")
+            found[str(key.value)] = (key, value)
+        return found
+
+    def text(self, node: Node, what: str) -> str:
+        if node.id == "scalar" and node.value.strip():
+            return " ".join(str(node.value).split())
+        self.wrong(node, f"{what}: expected a text")
+        return ""
+
+    def one_of(self, node: Node, what: str, choices: Sequence[str]) -> str:
+        value = self.text(node, what)
+        if value and value not in choices:
+            hint = nearest(value, choices) or f"write one of {', '.join(choices)}"
+            self.wrong(node, f"{what}: unknown {value!r}", hint)
+        return value
+
+    def texts(self, node: Node, what: str) -> tuple[str, ...]:
+        items = node.value if node.id == "sequence" else [node]
+        return tuple(self.text(item, what) for item in items)
+
+    def number(self, node: Node, what: str) -> float:
+        try:
+            return float(node.value)
+        except (TypeError, ValueError):
+            self.wrong(node, f"{what}: expected a number, was {getattr(node, 'value', '')!r}", "e.g. 15")
+            return 0.0
+
+    def duration_ms(self, node: Node, what: str) -> int:
+        text = str(getattr(node, "value", ""))
+        digits = text.rstrip("abcdefghijklmnopqrstuvwxyz")
+        unit = text[len(digits) :]
+        if not digits.isdecimal() or unit not in MILLISECONDS:
+            self.wrong(node, f"{what}: expected a duration, was {text!r}", "write 30m, 24h or 7d")
+            return 0
+        return int(digits) * MILLISECONDS[unit]
+
+    def expression(self, node: Node, what: str) -> Expression | None:
+        if node.id != "scalar":
+            self.wrong(node, f"{what}: expected an expression", "e.g. amount >= 1000 CNY")
+            return None
+        if node.tag.startswith("!"):
+            self.wrong(node, f"{what}: unexpected {node.tag!r}", f'write "not" for "!": not {node.tag[1:]}')
+            return None
+        text, places = node.value, self.places(node)
+        try:
+            return Expression(text, parse(text), self.file, places)
+        except ExpressionError as error:
+            line, column = places[min(error.at, len(places) - 1)]
+            self.mistakes.append(Mistake(self.file, line, column, error.problem, error.hint))
+            return None
+
+    def places(self, node: Node) -> tuple[tuple[int, int], ...]:
+        """Return line and column of every character of a scalar's value, and of its end."""
+        start, end = node.start_mark, node.end_mark
+        line, column = start.line, start.column
+        if node.style in ("|", ">"):
+            line, column = line + 1, 0
+        elif node.style in ("'", '"'):
+            column += 1
+        found: list[tuple[int, int]] = []
+        for character in node.value:
+            while line <= end.line and line < len(self.lines):
+                row = self.lines[line]
+                if character.isspace():
+                    break
+                while (
+                    column < len(row)
+                    and row[column] != character
+                    and (row[column].isspace() or row[column] == "\\")
+                ):
+                    column += 1
+                if column < len(row):
+                    break
+                line, column = line + 1, 0
+            found.append((line + 1, column + 1))
+            column += 1
+            if character.isspace() and line < len(self.lines) and column > len(self.lines[line]):
+                line, column = line + 1, 0
+        return (*found, (line + 1, column + 1))
