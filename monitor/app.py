@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 from urllib.error import URLError
@@ -80,6 +82,8 @@ def open_data(
         Where another service has it open.
     """
     db = open_database(data / DATABASE, sync)
+    # States are many and live long; the collector would walk them all again and again to find nothing.
+    gc.set_threshold(200_000, 50, 100)
     try:
         for schema in SCHEMAS:
             db.executescript(schema)
@@ -112,12 +116,17 @@ def configuration_engines(store: SqliteStore) -> Callable[[str], Engine]:
     def engine_for(digest: str) -> Engine:
         archive = store.artifact(CONFIGURATION, digest)
         if archive is None:
-            raise LookupError(
-                f"artifacts: configuration {digest[:12]} is not archived\n  hint: the database was changed"
-            )
-        return build_engine(Configuration.of_archive(archive))
+            hint = "the database was changed: restore a copy of it"
+            raise LookupError(f"artifacts: configuration {digest[:12]} is not archived\n  hint: {hint}")
+        return _archived_engine(archive)
 
     return engine_for
+
+
+@lru_cache(maxsize=4)
+def _archived_engine(archive: bytes) -> Engine:
+    """Build an engine once: pages ask for ratings again and again."""
+    return build_engine(Configuration.of_archive(archive))
 
 
 def desk_settings(settings: Settings) -> DeskSettings:

@@ -60,6 +60,8 @@ class SimulatedBank:
 
     def __init__(self, runner: EmbeddedRunner, bank: Setting, reached_ms: int) -> None:
         self._runner = runner
+        # Before the runner starts: its first tick would carry the stream past the events to come.
+        runner.is_ticking = False
         self._bank = bank
         self._stop = threading.Event()
         start = date.fromisoformat(bank.start)
@@ -72,7 +74,6 @@ class SimulatedBank:
 
     def start(self) -> None:
         """Begin to send."""
-        self._runner.is_ticking = False
         self._thread.start()
 
     def stop(self) -> None:

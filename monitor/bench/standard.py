@@ -37,7 +37,10 @@ def transfer(number: int, customer: int, time_ms: int, random: Random) -> bytes:
             "bank": "ICBKCNBJ",
             "country": "CN",
         },
-        "device": {"device_id": f"D{customer:09d}", "ip": "10.1.2.3"},
+        "device": {
+            "device_id": f"D{customer:09d}",
+            "ip": f"10.{customer >> 16 & 255}.{customer >> 8 & 255}.{customer & 255}",
+        },
         "remittance_info": "rent",
     }
     return orjson.dumps(event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,7 +48,7 @@ def configured(config: Path | None, packs: list[str] | None = None) -> tuple[Set
     """Return settings and configuration, or fail with every mistake."""
     with failures():
         file = config if config is not None else _default_file()
-        settings = load_settings(file)
+        settings = load_settings(file, os.environ)
         return settings, read_configuration(settings, config_folder(config), packs or ())
 
 

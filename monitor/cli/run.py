@@ -63,6 +63,10 @@ def _serve(
     server = build_server(build_app(service, web_settings(settings)), settings.http.host, settings.http.port)
     socket = _socket(server.config)
     stack.callback(socket.close)
+    bank = None
+    if simulate:
+        zone = settings.institution.zone
+        bank = SimulatedBank(runner, setting(folder, zone), opened.processor.progress.stream_time_ms)
     runner.start()
     stack.callback(runner.stop)
     outbox = relay(folder / DATABASE, settings)
@@ -72,10 +76,7 @@ def _serve(
     place = folder / SERVICE
     place.write_text(json.dumps({"port": port, "pid": os.getpid()}), encoding="utf-8")
     stack.callback(place.unlink, missing_ok=True)
-    if simulate:
-        bank = SimulatedBank(
-            runner, setting(folder, settings.institution.zone), opened.processor.progress.stream_time_ms
-        )
+    if bank is not None:
         bank.start()
         stack.callback(bank.stop)
     address = f"http://{settings.http.host}:{port}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from typing import Any
 
@@ -89,3 +89,52 @@ class Recency:
             if self.last[value] < position:
                 del self.last[value]
         del self.positions[: bisect_left(self.positions, position)]
+
+
+class Ranked:
+    """The values of a range in order, kept while the range moves forward.
+
+    Each value goes in once and out once, so a query costs what the range moved, not what it holds. A
+    range that moves back is sorted anew.
+
+    Examples
+    --------
+    >>> ranked, column = Ranked(), [5, 1, 4]
+    >>> ranked.over(0, 3, column, 0)[-1], ranked.over(1, 3, column, 0)[-1]
+    (5, 4)
+    """
+
+    __slots__ = ("end", "ordered", "start")
+
+    def __init__(self) -> None:
+        self.start = 0
+        self.end = 0
+        self.ordered: list[Any] = []
+
+    def push(self, position: int, value: Any) -> None:
+        """Take no note: values come in with the range."""
+
+    def over(self, start: int, end: int, column: Sequence[Any], pruned: int) -> list[Any]:
+        """Return the values at positions `[start, end)` in order; `column` begins at position `pruned`."""
+        if start < self.start or end < self.end or start >= self.end:
+            self.start, self.end = start, end
+            self.ordered = sorted(column[start - pruned : end - pruned])
+            return self.ordered
+        for value in column[self.end - pruned : end - pruned]:
+            insort(self.ordered, value)
+        for value in column[self.start - pruned : start - pruned]:
+            del self.ordered[bisect_left(self.ordered, value)]
+        self.start, self.end = start, end
+        return self.ordered
+
+    def forget(self, position: int, gone: Sequence[Any]) -> None:
+        """Drop everything before `position`: `gone`, of which the range may hold the newest."""
+        if position >= self.end:
+            self.start = self.end = position
+            self.ordered = []
+            return
+        held = position - self.start
+        if held > 0:
+            for value in gone[len(gone) - held :]:
+                del self.ordered[bisect_left(self.ordered, value)]
+            self.start = position

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 EARTH_KM = 6371.0088
 """Mean radius of the Earth (IUGG)."""
 MOST_SIGHTINGS = 512
-"""Values remembered of one field; beyond them the one unseen longest is forgotten."""
+"""Values remembered of one field; beyond them the one that did not come for longest is forgotten."""
 MOST_EVIDENCE = 50
 MICRO = 1_000_000
 LARGE = 1e9
@@ -280,13 +280,17 @@ def sighted(slots: list[Any], place: int, value: Any, time_ms: int) -> None:
     seen = slots[place]
     if seen is None:
         seen = slots[place] = {}
-    times = seen.get(value)
-    if times is not None:
-        times[0], times[1] = min(times[0], time_ms), max(times[1], time_ms)
-        return
-    if len(seen) >= MOST_SIGHTINGS:
-        del seen[min(seen, key=lambda one: (seen[one][1], str(one)))]
-    seen[value] = [time_ms, time_ms]
+    times = seen.pop(value, None)
+    if times is None:
+        if len(seen) >= MOST_SIGHTINGS:
+            del seen[next(iter(seen))]
+        times = [time_ms, time_ms]
+    elif time_ms > times[1]:
+        times[1] = time_ms
+    elif time_ms < times[0]:
+        times[0] = time_ms
+    # Back in as the newest: the first of the dictionary is the one not seen for longest.
+    seen[value] = times
 
 
 def known(seen: dict[Any, list[int]] | None, value: Any, cut: int) -> bool:

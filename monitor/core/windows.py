@@ -5,16 +5,21 @@ from __future__ import annotations
 import sys
 from array import array
 from bisect import bisect_right
+from collections.abc import Callable
+from functools import partial
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
-from monitor.core.orders import Extreme, Recency
+from monitor.core.orders import Extreme, Ranked, Recency
 
 if TYPE_CHECKING:
     Ints = array[int] | list[int]
     """A 64-bit array, or a plain list once a sum has outgrown 64 bits."""
 
 QUANTILE_STEPS = 1_000_000
+_NO_SUMS: list[Any] = []
+_NO_SQUARES: dict[int, list[int]] = {}
+_NO_ITEMS: list[list[Any]] = []
 LIMIT = 1 << 63
 
 
@@ -62,12 +67,13 @@ class Series:
     def __init__(self, sums: int = 0, squares: tuple[int, ...] = (), items: int = 0) -> None:
         self.times = array("q")
         self.refs = array("q")
-        self.sums: list[Ints] = [array("q", (0,)) for _ in range(sums)]
-        self.squares: dict[int, list[int]] = {k: [0] for k in squares}
-        self.items: list[list[Any]] = [[] for _ in range(items)]
+        # Series without such columns share one empty container: there are dozens of series a customer.
+        self.sums: list[Ints] = [array("q", (0,)) for _ in range(sums)] if sums else _NO_SUMS
+        self.squares: dict[int, list[int]] = {k: [0] for k in squares} if squares else _NO_SQUARES
+        self.items: list[list[Any]] = [[] for _ in range(items)] if items else _NO_ITEMS
         self.pruned = 0
         """Number of events pruned so far: index 0 is the event at position `pruned`."""
-        self._derived: dict[tuple[str, int], Extreme | Recency] | None = None
+        self._derived: dict[tuple[str, int], Any] | None = None
 
     def __len__(self) -> int:
         return len(self.times)
@@ -195,7 +201,8 @@ class Series:
         if i >= j:
             return None
         rank = -(-round(q * QUANTILE_STEPS) * (j - i) // QUANTILE_STEPS)
-        return sorted(self.items[c][i:j])[max(rank, 1) - 1]
+        index = self._index("quantile", c)
+        return index.over(self.pruned + i, self.pruned + j, self.items[c], self.pruned)[max(rank, 1) - 1]
 
     # Plain data.
 
@@ -216,9 +223,9 @@ class Series:
         series = cls()
         series.times = array("q", _unpack(times))
         series.refs = array("q", _unpack(refs))
-        series.sums = [_unpack(column) for column in sums]
-        series.squares = {k: list(_unpack(roots)) for k, roots in squares}
-        series.items = [list(raw) for raw in items]
+        series.sums = [_unpack(column) for column in sums] or _NO_SUMS
+        series.squares = {k: list(_unpack(roots)) for k, roots in squares} or _NO_SQUARES
+        series.items = [list(raw) for raw in items] or _NO_ITEMS
         return series
 
     # Inside.
@@ -249,12 +256,12 @@ class Series:
         self.sums[next(k for k, own in enumerate(self.sums) if own is column)] = wide
         return wide
 
-    def _index(self, kind: str, c: int) -> Extreme | Recency:
+    def _index(self, kind: str, c: int) -> Any:
         if self._derived is None:
             self._derived = {}
         index = self._derived.get((kind, c))
         if index is None:
-            index = Recency() if kind == "distinct" else Extreme(largest=kind == "maximum")
+            index = _INDEXES[kind]()
             for position, value in enumerate(self.items[c], self.pruned):
                 index.push(position, value)
             self._derived[kind, c] = index
@@ -268,6 +275,14 @@ class Series:
     def _forget(self, count: int) -> None:
         for (_, c), index in (self._derived or {}).items():
             index.forget(self.pruned + count, self.items[c][:count])
+
+
+_INDEXES: dict[str, Callable[[], Any]] = {
+    "distinct": Recency,
+    "minimum": partial(Extreme, largest=False),
+    "maximum": partial(Extreme, largest=True),
+    "quantile": Ranked,
+}
 
 
 def _shift(column: Ints, start: int, value: int) -> None:
