@@ -252,7 +252,7 @@ def _share(scope: Scope, asked: Asked) -> Term:
     if need is None:
         return WRONG
     condition = need[0][0]
-    if not all([scope.inside(kind).check(condition, "bool") for kind in asked.kinds]):
+    if not all([scope.inside(kind).check(condition, "bool") for kind in asked.kinds]):  # noqa: C419
         return WRONG
     both = condition if asked.where is None else Binary(condition.at, "and", asked.where, condition)
     window = _through(scope, need[1], asked)

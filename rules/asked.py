@@ -45,7 +45,7 @@ def taken_apart(scope: Scope, node: Call) -> Asked | None:
     if not kinds or stage is None:
         return None
     where = named.get("where")
-    if where is not None and not all([scope.inside(kind).check(where, "bool") for kind in kinds]):
+    if where is not None and not all([scope.inside(kind).check(where, "bool") for kind in kinds]):  # noqa: C419
         return None
     if where is not None:
         where = scope.inline(where)

@@ -310,7 +310,15 @@ def _misplaced(scope: Scope, node: Node) -> Term:
     return scope.fail(node.at, f"{what} is no value of its own", hint)
 
 
-CHECKS.update({
-    Literal: _literal, Name: _name, Unary: _unary, Binary: _binary, Call: _call, Group: _misplaced, Filtered: _misplaced,
-    Sequence: sequence,
-})  # fmt: skip
+CHECKS.update(
+    {
+        Literal: _literal,
+        Name: _name,
+        Unary: _unary,
+        Binary: _binary,
+        Call: _call,
+        Group: _misplaced,
+        Filtered: _misplaced,
+        Sequence: sequence,
+    }
+)

@@ -51,9 +51,13 @@ class Rulebook:
 
 class _Compiler:
     def __init__(
-        self, vocabulary: Vocabulary, lists: Mapping[str, ListData], base_currency: str, grace_ms: int,
+        self,
+        vocabulary: Vocabulary,
+        lists: Mapping[str, ListData],
+        base_currency: str,
+        grace_ms: int,
         predicates: Mapping[str, Expression],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.vocabulary = vocabulary
         self.lists = lists
         self.base_currency = base_currency
@@ -72,10 +76,18 @@ class _Compiler:
 
         lets = {name: expression.node for name, expression in rule.let.items()}
         return Scope(
-            vocabulary=self.vocabulary, plans=self.plans, lists=self.lists, base_currency=self.base_currency,
-            grace_ms=self.grace_ms, rule=rule, stage=rule.subject, kind=kind, wrong=wrong, predicates=self.predicates,
+            vocabulary=self.vocabulary,
+            plans=self.plans,
+            lists=self.lists,
+            base_currency=self.base_currency,
+            grace_ms=self.grace_ms,
+            rule=rule,
+            stage=rule.subject,
+            kind=kind,
+            wrong=wrong,
+            predicates=self.predicates,
             lets=lets,
-        )  # fmt: skip
+        )
 
     def rule(self, number: int, rule: Rule) -> None:
         kinds = self.rule_kinds(rule)
@@ -220,10 +232,17 @@ class _Compiler:
         function = Function(f"{stage}__{_identifier(kind)}")
         stub = _STUB_RULE
         scope = Scope(
-            vocabulary=self.vocabulary, plans=self.plans, lists=self.lists, base_currency=self.base_currency,
-            grace_ms=self.grace_ms, rule=replace(stub, on=(kind,), dimension="fraud"), stage=stage, kind=kind,
-            wrong=lambda at, problem, hint: None, predicates=self.predicates,
-        )  # fmt: skip
+            vocabulary=self.vocabulary,
+            plans=self.plans,
+            lists=self.lists,
+            base_currency=self.base_currency,
+            grace_ms=self.grace_ms,
+            rule=replace(stub, on=(kind,), dimension="fraud"),
+            stage=stage,
+            kind=kind,
+            wrong=lambda at, problem, hint: None,
+            predicates=self.predicates,
+        )
         before, after = [], []
         for place, slot in enumerate(plan.slots):
             early, late = slot_blocks(scope.inside(kind), place, slot, kind)
@@ -282,16 +301,22 @@ def _fields_of(node: Node, vocabulary: Vocabulary, rule: Rule) -> list[str]:
 
 _NOWHERE = Expression("", Name(0, ""), "", ((1, 1),))
 _STUB_RULE = Rule(
-    id="", title="", dimension="fraud", subject="customer", on=(), let={}, when=_NOWHERE, params={}, bands=(), status="live",
-    alert=False, cooldown_ms=0, say="", say_place=_NOWHERE, why="", source="", verification="D", triage=(), disclosure="internal",
-    owner="", valid_from_ms=None, valid_to_ms=None, pack="", file="", version="", plain={},
+    id="", title="", dimension="fraud", subject="customer", on=(), let={}, when=_NOWHERE, params={},
+    bands=(), status="live", alert=False, cooldown_ms=0, say="", say_place=_NOWHERE, why="", source="",
+    verification="D", triage=(), disclosure="internal", owner="", valid_from_ms=None, valid_to_ms=None,
+    pack="", file="", version="", plain={},
 )  # fmt: skip
 
 
 def compile_rulebook(
-    rules: Sequence[Rule], vocabulary: Vocabulary, lists: Mapping[str, ListData], *, base_currency: str = "CNY",
-    grace_ms: int = 259_200_000, predicates: Mapping[str, Expression] | None = None,
-) -> Rulebook:  # fmt: skip
+    rules: Sequence[Rule],
+    vocabulary: Vocabulary,
+    lists: Mapping[str, ListData],
+    *,
+    base_currency: str = "CNY",
+    grace_ms: int = 259_200_000,
+    predicates: Mapping[str, Expression] | None = None,
+) -> Rulebook:
     """Check and compile rules.
 
     Parameters
@@ -333,9 +358,14 @@ def compile_rulebook(
         )
     source = "\n\n".join([*functions, *dict.fromkeys(compiler.sights)])
     return Rulebook(
-        rules=running, source=source, plans=compiler.plans, stages=stages, kinds=kinds, lists=dict(lists),
+        rules=running,
+        source=source,
+        plans=compiler.plans,
+        stages=stages,
+        kinds=kinds,
+        lists=dict(lists),
         hash=_hash(running, lists, base_currency, compiler.predicates),
-    )  # fmt: skip
+    )
 
 
 def _check_resting(compiler: _Compiler, resting: Sequence[Rule]) -> None:

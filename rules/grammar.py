@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from lark import Lark, Token, Tree
-from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from rules.errors import ExpressionError
 from rules.nodes import Binary, Call, Filtered, Group, Literal, Name, Node, Sequence, Step, Unary
@@ -29,7 +29,8 @@ _term: multiply | _unary
 multiply: _term FACTOR _unary
 _unary: negative | _atom
 negative: "-" _unary
-_atom: number | money | duration | events | string | boolean | filtered | name | call | sequence | group | "(" _expr ")"
+_atom: number | money | duration | events | string | boolean | filtered | name | call | sequence | group
+     | "(" _expr ")"
 number: NUMBER
 money: MONEY
 duration: DURATION
@@ -103,13 +104,11 @@ def parse(text: str) -> Node:
 def _unreadable(text: str, error: UnexpectedInput) -> ExpressionError:
     if not text.strip():
         return ExpressionError(0, "the expression is empty", "write a condition, e.g. amount >= 1000 CNY")
-    ended = isinstance(error, UnexpectedEOF) or (
-        isinstance(error, UnexpectedToken) and error.token.type == "$END"
-    )
+    ended = isinstance(error, UnexpectedToken) and error.token.type == "$END"
     if ended:
         hint = "close the bracket" if text.count("(") > text.count(")") else "something is missing at the end"
         return ExpressionError(len(text.rstrip()), "the expression ends too early", hint)
-    at = error.pos_in_stream or 0
+    at = int(getattr(error, "pos_in_stream", 0) or 0)
     if isinstance(error, UnexpectedCharacters):
         return ExpressionError(at, f"unexpected character {text[at]!r}", HINTS.get(text[at], ""))
     word = str(error.token) if isinstance(error, UnexpectedToken) else text[at : at + 1]
@@ -121,7 +120,8 @@ def _unreadable(text: str, error: UnexpectedInput) -> ExpressionError:
 
 def _node(tree: Tree[Token] | Token) -> Node:
     assert isinstance(tree, Tree)
-    return _BUILDERS[str(tree.data)](tree)
+    built: Node = _BUILDERS[str(tree.data)](tree)
+    return built
 
 
 def _at(tree: Tree[Token]) -> int:

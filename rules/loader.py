@@ -110,7 +110,7 @@ def _rule(reader: Reader, keys: dict[str, tuple[yaml.Node, yaml.Node]], root: An
     bands = _bands(reader, keys)
     valid = _valid(reader, keys)
     alert_text = read("alert", reader.one_of, ("true", "false"), default="true")
-    say = read("say", reader.text, default="")
+    read("say", reader.text)
     say_node = keys["say"][1] if "say" in keys else None
     identity = read("id", reader.text, default="")
     if identity and Path(reader.file).stem.lower() not in {identity.lower(), "<text>"}:

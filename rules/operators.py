@@ -10,6 +10,7 @@ from rules.terms import EXAMPLES, WORDS, WRONG, Scope, Term, nullsafe
 
 
 def member(scope: Scope, node: Binary) -> Term:
+    """Return the term of `x in set`."""
     left = scope.check(node.left)
     if not left:
         return WRONG
@@ -42,6 +43,7 @@ def _known_value(scope: Scope, node: Node, enum: Term, value: Term) -> None:
 
 
 def compare(scope: Scope, node: Binary, left: Term, right: Term) -> Term:
+    """Return the term of `left == right` and its like; both must be of one type."""
     if left.type != right.type:
         hint = (
             EXAMPLES.get(left.type, "") if isinstance(node.right, Literal) else EXAMPLES.get(right.type, "")
@@ -59,6 +61,7 @@ def compare(scope: Scope, node: Binary, left: Term, right: Term) -> Term:
 
 
 def arithmetic(scope: Scope, node: Binary, left: Term, right: Term) -> Term:
+    """Return the term of a sum, difference, product, quotient or rest; units must fit."""
     types = (left.type, node.operator, right.type)
     result = _RESULTS.get(types)
     if result is None:
@@ -89,8 +92,15 @@ def arithmetic(scope: Scope, node: Binary, left: Term, right: Term) -> Term:
     if node.operator in ("/", "%"):
         right_code = right.code
         if not isinstance(node.right, Literal):
-            return Term(result, f"divide({left.code}, {right_code})" if node.operator == "/" else f"rest({left.code}, {right_code})",
-                        nullable=True, cost=left.cost + right.cost + 0.2, spans=left.spans + right.spans)  # fmt: skip
+            return Term(
+                result,
+                f"divide({left.code}, {right_code})"
+                if node.operator == "/"
+                else f"rest({left.code}, {right_code})",
+                nullable=True,
+                cost=left.cost + right.cost + 0.2,
+                spans=left.spans + right.spans,
+            )
     if nullable:
         code = nullsafe("None if {0} is None else ", code, left, right)
     else:
@@ -99,11 +109,25 @@ def arithmetic(scope: Scope, node: Binary, left: Term, right: Term) -> Term:
 
 
 _RESULTS = {
-    ("money", "+", "money"): "money", ("money", "-", "money"): "money", ("money", "*", "number"): "money",
-    ("number", "*", "money"): "money", ("money", "/", "number"): "money", ("money", "/", "money"): "number",
-    ("number", "+", "number"): "number", ("number", "-", "number"): "number", ("number", "*", "number"): "number",
-    ("number", "/", "number"): "number", ("number", "%", "number"): "number", ("time", "-", "time"): "duration",
-    ("time", "+", "duration"): "time", ("time", "-", "duration"): "time", ("duration", "+", "duration"): "duration",
-    ("duration", "-", "duration"): "duration", ("duration", "*", "number"): "duration", ("number", "*", "duration"): "duration",
-    ("duration", "/", "number"): "duration", ("duration", "/", "duration"): "number", ("money", "%", "money"): "money",
-}  # fmt: skip
+    ("money", "+", "money"): "money",
+    ("money", "-", "money"): "money",
+    ("money", "*", "number"): "money",
+    ("number", "*", "money"): "money",
+    ("money", "/", "number"): "money",
+    ("money", "/", "money"): "number",
+    ("number", "+", "number"): "number",
+    ("number", "-", "number"): "number",
+    ("number", "*", "number"): "number",
+    ("number", "/", "number"): "number",
+    ("number", "%", "number"): "number",
+    ("time", "-", "time"): "duration",
+    ("time", "+", "duration"): "time",
+    ("time", "-", "duration"): "time",
+    ("duration", "+", "duration"): "duration",
+    ("duration", "-", "duration"): "duration",
+    ("duration", "*", "number"): "duration",
+    ("number", "*", "duration"): "duration",
+    ("duration", "/", "number"): "duration",
+    ("duration", "/", "duration"): "number",
+    ("money", "%", "money"): "money",
+}

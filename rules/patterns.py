@@ -16,7 +16,7 @@ def sequence(scope: Scope, node: Node) -> Term:
     if scope.is_where:
         return scope.fail(node.at, "a window's condition cannot hold a sequence")
     patterns = [step.event for step in node.steps] + ([node.without] if node.without else [])
-    if not all([_pattern(scope, pattern) for pattern in patterns]):
+    if not all([_pattern(scope, pattern) for pattern in patterns]):  # noqa: C419
         return WRONG
     inner = [Step(_inline(scope, step.event), step.within_ms) for step in node.steps]
     node = Sequence(node.at, tuple(inner), _inline(scope, node.without) if node.without else None)

@@ -114,7 +114,8 @@ class TimerSlot:
 
     def signature(self) -> str:
         """Return the text that tells this slot from all others."""
-        return f"timer {self.rule} {self.awaited.text()} for {self.for_ms} after {self.after.text()} by {','.join(self.key)}"
+        awaited, after = self.awaited.text(), self.after.text()
+        return f"timer {self.rule} {awaited} for {self.for_ms} after {after} by {','.join(self.key)}"
 
 
 Slot = SeriesSlot | SightingsSlot | MarkerSlot | SequenceSlot | TimerSlot

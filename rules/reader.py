@@ -24,12 +24,13 @@ class Reader:
         self.lines = text.splitlines()
         self.mistakes: list[Mistake] = []
 
-    def wrong(self, node: Node | None, problem: str, hint: str = "") -> None:
+    def wrong(self, node: Node, problem: str, hint: str = "") -> None:
+        """Note a mistake at a node; at the start of the file where there is none."""
         mark = node.start_mark if node is not None else None
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         self.mistakes.append(Mistake(self.file, line, column, problem, hint))
 
-    def mapping(self, node: Node | None, what: str) -> dict[str, tuple[Node, Node]]:
+    def mapping(self, node: Node, what: str) -> dict[str, tuple[Node, Node]]:
         """Return key -> (key node, value node); tells of doubles and of what is no mapping."""
         if getattr(node, "id", "") != "mapping":
             self.wrong(node, f"{what}: expected `key: value` lines", "")
@@ -42,12 +43,14 @@ class Reader:
         return found
 
     def text(self, node: Node, what: str) -> str:
+        """Return a text with its white space made single."""
         if node.id == "scalar" and node.value.strip():
             return " ".join(str(node.value).split())
         self.wrong(node, f"{what}: expected a text")
         return ""
 
     def one_of(self, node: Node, what: str, choices: Sequence[str]) -> str:
+        """Return a text that must be one of some choices."""
         value = self.text(node, what)
         if value and value not in choices:
             hint = nearest(value, choices) or f"write one of {', '.join(choices)}"
@@ -55,10 +58,12 @@ class Reader:
         return value
 
     def texts(self, node: Node, what: str) -> tuple[str, ...]:
+        """Return a list of texts; a single text is a list of one."""
         items = node.value if node.id == "sequence" else [node]
         return tuple(self.text(item, what) for item in items)
 
     def number(self, node: Node, what: str) -> float:
+        """Return a number, 0 where it is none."""
         try:
             return float(node.value)
         except (TypeError, ValueError):
@@ -66,6 +71,7 @@ class Reader:
             return 0.0
 
     def duration_ms(self, node: Node, what: str) -> int:
+        """Return a duration in milliseconds, 0 where it is none."""
         text = str(getattr(node, "value", ""))
         digits = text.rstrip("abcdefghijklmnopqrstuvwxyz")
         unit = text[len(digits) :]
@@ -75,6 +81,7 @@ class Reader:
         return int(digits) * MILLISECONDS[unit]
 
     def expression(self, node: Node, what: str) -> Expression | None:
+        """Return an expression, or None where it cannot be read."""
         if node.id != "scalar":
             self.wrong(node, f"{what}: expected an expression", "e.g. amount >= 1000 CNY")
             return None

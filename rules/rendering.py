@@ -41,7 +41,8 @@ def _marked(text: str) -> list[str]:
 
 
 def _resolve(text: str, names: Mapping[str, str]) -> str:
-    out, stack = [], []
+    out: list[str] = []
+    stack: list[tuple[int, list[str]]] = []
     for character in text:
         if character == "\x01":
             stack.append((len(out), []))

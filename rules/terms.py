@@ -15,15 +15,37 @@ from rules.vocabulary import Vocabulary
 SCALE = 10_000
 """Money is whole ten-thousandths of the base currency."""
 FIELD_TYPES = {
-    "id": "text", "text": "text", "enum": "text", "currency": "text", "country": "text", "bool": "bool",
-    "count": "number", "number": "number", "money": "money", "time": "time", "date": "time", "duration": "duration",
+    "id": "text",
+    "text": "text",
+    "enum": "text",
+    "currency": "text",
+    "country": "text",
+    "bool": "bool",
+    "count": "number",
+    "number": "number",
+    "money": "money",
+    "time": "time",
+    "date": "time",
+    "duration": "duration",
     "list_of_text": "set",
-}  # fmt: skip
-WORDS = {"count": "a count", "number": "a number", "money": "money", "duration": "a duration", "time": "a time",
-         "text": "a text", "bool": "true or false", "set": "a set"}  # fmt: skip
-EXAMPLES = {"money": "write it with its currency, e.g. 5000 CNY", "duration": "write it with its unit, e.g. 24h",
-            "text": 'write it in quotes, e.g. "out"', "number": "write a plain number",
-            "bool": "compare it with something, e.g. amount >= 1000 CNY"}  # fmt: skip
+}
+WORDS = {
+    "count": "a count",
+    "number": "a number",
+    "money": "money",
+    "duration": "a duration",
+    "time": "a time",
+    "text": "a text",
+    "bool": "true or false",
+    "set": "a set",
+}
+EXAMPLES = {
+    "money": "write it with its currency, e.g. 5000 CNY",
+    "duration": "write it with its unit, e.g. 24h",
+    "text": 'write it in quotes, e.g. "out"',
+    "number": "write a plain number",
+    "bool": "compare it with something, e.g. amount >= 1000 CNY",
+}
 
 
 @dataclass(frozen=True, slots=True)

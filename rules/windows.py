@@ -43,22 +43,11 @@ def window(
     if node is None:
         scope.fail(at, f"{function} needs a window", EXAMPLE)
         return None
-    found: Window | None = None
     if isinstance(node, Literal) and node.kind in ("duration", "business_days", "events"):
         found = _counted(scope, node, lag_ms, is_prior=is_prior)
-        if found is None:
-            return None
-    elif isinstance(node, Name) and node.name in PERIODS:
-        start = shared(f'PERIODS.start_ms("{node.name}", t)')
-        end = shared(f'PERIODS.end_ms("{node.name}", t)')
-        days = PERIODS[node.name]
-        found = Window("", f"between({{s}}, {start} - 1, {end} - 1)", days * DAY_MS + scope.grace_ms)
-    elif isinstance(node, Call) and node.function == "previous" and len(node.arguments) == 1:
-        found = _previous(scope, node.arguments[0])
-    elif isinstance(node, Call) and node.function == "since" and len(node.arguments) == 1:
-        found = _since(scope, node.arguments[0])
+    else:
+        found = _calendar(scope, node)
     if found is None:
-        scope.fail(node.at, f"{_shown(node)} is no window", EXAMPLE)
         return None
     if found.retain_ms > (LONGEST_DAYS * DAY_MS + scope.grace_ms):
         scope.fail(
@@ -73,8 +62,24 @@ def window(
     return found
 
 
+def _calendar(scope: Scope, node: Node) -> Window | None:
+    found: Window | None = None
+    if isinstance(node, Name) and node.name in PERIODS:
+        start = shared(f'PERIODS.start_ms("{node.name}", t)')
+        end = shared(f'PERIODS.end_ms("{node.name}", t)')
+        days = PERIODS[node.name]
+        found = Window("", f"between({{s}}, {start} - 1, {end} - 1)", days * DAY_MS + scope.grace_ms)
+    elif isinstance(node, Call) and node.function == "previous" and len(node.arguments) == 1:
+        found = _previous(scope, node.arguments[0])
+    elif isinstance(node, Call) and node.function == "since" and len(node.arguments) == 1:
+        return _since(scope, node.arguments[0])
+    if found is None:
+        scope.fail(node.at, f"{_shown(node)} is no window", EXAMPLE)
+    return found
+
+
 def _counted(scope: Scope, node: Literal, lag_ms: int, *, is_prior: bool) -> Window | None:
-    size = int(node.value)  # type: ignore[arg-type]
+    size = int(node.value)
     if size <= 0:
         scope.fail(node.at, "a window of nothing", "write a positive length")
         return None
@@ -111,6 +116,7 @@ def _since(scope: Scope, node: Node) -> Window | None:
         else None
     )
     if pattern is None:
+        scope.fail(node.at, "since takes a kind of event", "e.g. count(since(auth.login))")
         return None
     place = marker(scope, pattern)
     if place is None:
@@ -128,10 +134,10 @@ def marker(scope: Scope, pattern: Filtered) -> int | None:
             pattern.at, f"unknown event kind {pattern.kind!r}", nearest(pattern.kind, scope.vocabulary.kinds)
         )
         return None
-    if pattern.condition is not None and not all(
-        [scope.inside(k).check(pattern.condition, "bool") for k in kinds]
-    ):
-        return None
+    if pattern.condition is not None:
+        checked = [scope.inside(kind).check(pattern.condition, "bool") for kind in kinds]
+        if not all(checked):
+            return None
     made = MarkerSlot(Selection(kinds, pattern.condition))
     return scope.plan.slot(made.signature(), made)
 

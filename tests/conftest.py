@@ -35,6 +35,10 @@ SERVERS: dict[str, tuple[str, Callable[[], object]]] = {
 """Marker to what it needs and how to see that it is there."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite what golden files expect")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     skips = {
         marker: pytest.mark.skip(reason=f"{needed} is not installed (`make services` installs it)")
