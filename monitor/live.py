@@ -234,9 +234,10 @@ class LiveService:
             "access_purpose": what,
             "object": kind,
             "record_count": 1,
-            # Work on an alert is the reason to look; it stands where a ticket would.
+            # The reason to look: work at the desk. Only roles that may read alerts get here.
             "ticket_id": subject,
-        } | ({f"{kind}_id": name} if kind in ("customer", "alert") else {})
+            **_looked_at(kind, name),
+        }
         try:
             self._runner.submit([Record(orjson.dumps(event))], "inbox")
         except BusyError as error:
@@ -255,6 +256,12 @@ class LiveService:
         if db is None:
             db = self._local.db = read_only(self._path)
         return db  # type: ignore[no-any-return]
+
+
+def _looked_at(kind: str, name: str) -> dict[str, Any]:
+    if kind == "alert":
+        return {"alert_id": name, "is_assigned": True}
+    return {"customer_id": name} if kind == "customer" else {}
 
 
 def _told(outcome: Processed) -> Outcome:

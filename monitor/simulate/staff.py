@@ -10,7 +10,9 @@ from monitor.simulate.page import Event, Page
 from monitor.simulate.randomness import count
 
 SOURCES: tuple[str, ...] = ("core", "cards", "ebank", "crm", "loans", "wealth", "bureau", "hr", "screening")
-"""Systems of the bank; each sends a heartbeat every hour."""
+"""Systems of the bank; each sends a heartbeat every `BEAT_S`."""
+BEAT_S = 600
+"""Seconds; shorter than any silence a rule takes for an outage."""
 _LOOKS = 7.0
 """Customers an employee looks at on a working day."""
 
@@ -66,10 +68,10 @@ def work(page: Page, employee: Employee) -> None:
 def beat(page: Page, market: Market) -> None:
     """Write the heartbeats of all systems, the evening's prices and the week's list update."""
     day = page.day
-    hours = round((day.end_ms - day.start_ms) / 3_600_000)
-    for hour in range(hours):
+    beats = round((day.end_ms - day.start_ms) / 1000 / BEAT_S)
+    for number in range(beats):
         for n, source in enumerate(SOURCES):
-            second = hour * 3600 + n * 7.0 + 1
+            second = number * BEAT_S + n * 7.0 + 1
             mark = {"watermark": day.rfc3339(day.moment(second))}
             page.write("source.heartbeat", second, source, mark)
     if day.is_workday:

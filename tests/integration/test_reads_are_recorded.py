@@ -39,7 +39,7 @@ def read(data: Path, subject: str) -> tuple[list[dict[str, object]], list[DeadLe
     ("subject", "expected"),
     [
         ("customer:C-1", {"object": "customer", "customer_id": "C-1"}),
-        ("alert:1cea", {"object": "alert", "alert_id": "1cea"}),
+        ("alert:1cea", {"object": "alert", "alert_id": "1cea", "is_assigned": True}),
     ],
 )
 def test_a_read_is_journaled_with_who_and_what(tmp_path, subject, expected):

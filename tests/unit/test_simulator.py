@@ -172,7 +172,7 @@ def test_money_is_a_decimal_string_with_its_currency(events):
 def test_some_payments_are_in_foreign_currency(events):
     currencies = Counter(event["currency"] for event in events if "amount" in event)
     assert len(currencies) > 2
-    assert currencies["CNY"] > len(events) * 0.3
+    assert currencies["CNY"] > currencies.total() * 0.5
 
 
 BY_DIRECTION = {"payment.transfer", "cash.deposit", "cash.withdrawal", "cash.exchange"}
@@ -325,12 +325,12 @@ def test_times_carry_the_offset_of_the_zone_across_daylight_saving(zone, start, 
     assert {time[-6:] for time in times} == offsets
 
 
-def test_heartbeats_are_an_hour_apart_on_the_day_the_clocks_change():
+def test_heartbeats_are_evenly_apart_on_the_day_the_clocks_change():
     simulation = Simulation(2, 2, seed=1, start=date(2025, 3, 30), zone="Europe/Berlin", stories=())
     beats = [
         datetime.fromisoformat(event["occurred_at"]).timestamp()
         for event in simulation.events()
         if event["event_type"] == "source.heartbeat" and event["source_system"] == "core"
     ]
-    assert {later - earlier for earlier, later in pairwise(beats)} == {3600.0}
-    assert len(beats) == 23 + 24
+    assert {later - earlier for earlier, later in pairwise(beats)} == {600.0}
+    assert len(beats) == 6 * (23 + 24)
