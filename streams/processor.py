@@ -70,8 +70,7 @@ class Processor:
     limits
         Bounds of memory and recovery.
     tick_every_ms
-        Ticks by event time: whenever the stream passes a multiple of this. 0 for none (a live
-        runner sends its own).
+        Ticks by event time: whenever the stream passes a multiple of this; 0 for none.
     engine_for
         Gives the engine of an archived rulebook by its hash: used when the service was killed and
         then started with other rules, for the tail that the former rules assessed.
@@ -104,8 +103,7 @@ class Processor:
         self._limits = limits or Limits()
         self._tick_every_ms = tick_every_ms
         self._pending: list[JournalRow] = []
-        self._is_stale = False
-        self._cache = states
+        self._is_stale, self._cache = False, states
         store.guard()
         self._open(engine_for or (lambda _: engine))
 
@@ -185,7 +183,8 @@ class Processor:
         with its rulebook, so that each part is recomputed under the rules of its day.
         """
         self._heal()
-        self._transact(lambda: self._begin_epoch(engine))
+        self._progress.rulebooks.append((self._progress.head + 1, engine.rulebook_hash))
+        self._transact(self._write_every_state)
         self._engine = engine
         self._codec = codec or self._codec
         self._states = self._cache(engine, self.store, self._limits.cache_subjects)
@@ -199,10 +198,6 @@ class Processor:
         self.recover()
         if not rulebooks or rulebooks[-1][1] != current.rulebook_hash:
             self.adopt(current)
-
-    def _begin_epoch(self, engine: Engine) -> None:
-        self._progress.rulebooks.append((self._progress.head + 1, engine.rulebook_hash))
-        self._write_every_state()
 
     def _heal(self) -> None:
         if self._is_stale:
@@ -326,14 +321,11 @@ class Processor:
         for change in assessment.rating:
             self.sensor.on_rating(change.grade)
         for alert in self._desk.consider(assessment):
-            self._raised(alert)
-
-    def _raised(self, alert: Any) -> None:
-        self._progress.counters.alerts += 1
-        self.sensor.on_alert(alert)
+            self._progress.counters.alerts += 1
+            self.sensor.on_alert(alert)
 
     def _pass_time(self, event: Event, received_ms: int) -> None:
-        if self.store.index.get_unsealed(event.ref) is not None or self.store.index.find([event.ref]):
+        if self.store.index.find([event.ref]):
             return
         seq = self._progress.head + 1
         for key, state in self._states.due(event.time_ms, seq):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -241,13 +241,15 @@ def assemble(
     tick_every_ms: int = HOUR_MS,
     sensor: Sensor | None = None,
     states: type[StateCache] = StateCache,
+    engine: CountingEngine | None = None,
+    engine_for: Callable[[str], CountingEngine] | None = None,
 ) -> Processor:
     """Return a processor of the small parts over a store."""
     for schema in (LEDGER_SCHEMA, ALERTS_SCHEMA, DEAD_LETTER_SCHEMA):
         store.db.executescript(schema)
     ledger = Ledger(store.db)
     return Processor(
-        CountingEngine(),
+        engine or CountingEngine(),
         JsonCodec(),
         store,
         Desk(SqliteAlertStore(store.db), ledger),
@@ -257,6 +259,7 @@ def assemble(
         limits=limits,
         tick_every_ms=tick_every_ms,
         states=states,
+        engine_for=engine_for,
     )
 
 
