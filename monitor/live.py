@@ -19,7 +19,9 @@ from alerts.inbox.service import (
     Health,
     HitRow,
     Outcome,
+    Part,
     Rating,
+    RatingPoint,
     RuleText,
     UnavailableError,
 )
@@ -126,10 +128,11 @@ class LiveService:
             score=shown.rating.score,
             grade=shown.rating.grade,
             previous_grade=last.get("previous_grade"),
-            parts=[dict(part) for part in shown.rating.parts],  # type: ignore[misc]
+            parts=[Part(name=p["name"], kind=p["kind"], points=p["points"]) for p in shown.rating.parts],
             history=[
-                {name: point[name] for name in ("time_ms", "score", "grade")} for point in shown.history
-            ],  # type: ignore[misc]
+                RatingPoint(time_ms=point["time_ms"], score=point["score"], grade=point["grade"])
+                for point in shown.history
+            ],
         )
 
     def customer_hits(self, customer_id: str, limit: int = 50) -> list[HitRow]:
@@ -252,10 +255,10 @@ class LiveService:
 
     @property
     def _db(self) -> sqlite3.Connection:
-        db = getattr(self._local, "db", None)
+        db: sqlite3.Connection | None = getattr(self._local, "db", None)
         if db is None:
             db = self._local.db = read_only(self._path)
-        return db  # type: ignore[no-any-return]
+        return db
 
 
 def _looked_at(kind: str, name: str) -> dict[str, Any]:

@@ -140,7 +140,7 @@ def money_units(text: str) -> int:
     digits = whole + decimals
     if not (digits.isdigit() and digits.isascii() and whole) or (point and not decimals):
         raise ValueError(text)
-    units = int(digits) * _POWERS[len(decimals)]
+    units: int = int(digits) * _POWERS[len(decimals)]
     if units > _MAX_UNITS:
         raise ValueError(text)
     return units

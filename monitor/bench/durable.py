@@ -42,7 +42,7 @@ def replay_us(
 def latencies_ms(
     folder: Path, settings: Settings, configuration: Configuration, records: Sequence[bytes], a_second: float
 ) -> list[float]:
-    """Return, for each event sent at an even rate, the milliseconds until it and its alerts were committed."""
+    """Return, for events sent at an even rate, the milliseconds until each and its alerts were committed."""
     opened = open_data(folder, settings, configuration, sync="full", tick_every_ms=HOUR_MS)
     runner = EmbeddedRunner(opened.processor, Pace(tick_ms=0))
     runner.start()

@@ -14,8 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from monitor.app import HOUR_MS, open_data
 from monitor.cli.output import Failure, configured, failures
-from rules.vocabulary import load_vocabulary
 from rules.errors import RuleError
+from rules.vocabulary import load_vocabulary
 from streams.mapping import Mapping
 from streams.runners.replay import Place, Replay
 from streams.sources.files import SourceError

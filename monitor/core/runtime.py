@@ -129,7 +129,7 @@ def zscore(value: Any, scale: int, s: Series | None, k: int, span: Span, least: 
     spread = s.stddev(k, *span)
     if not spread:
         return None
-    return (value * scale - s.total(k, *span) / (span[1] - span[0])) / spread
+    return float((value * scale - s.total(k, *span) / (span[1] - span[0])) / spread)
 
 
 def _raw(method: Callable[..., Any]) -> Callable[..., Any]:
