@@ -11,7 +11,7 @@ from monitor.audit.ledger import Ledger
 from monitor.configuration import Configuration, build_codec
 from monitor.core.engine import Engine
 from monitor.core.rating import Rating
-from streams.history import customer_state
+from streams.history import CUSTOMER, customer_state
 from streams.stores.sqlite import SqliteStore
 
 
@@ -22,7 +22,7 @@ class Shown:
     customer_id: str
     rating: Rating
     history: tuple[dict[str, Any], ...]
-    """Changes up to the moment, oldest first: time_ms, score, grade, previous_grade, cause."""
+    """The last 1,000 changes up to the moment, oldest first: time_ms, score, grade, previous_grade, cause."""
 
 
 def customer_rating(
@@ -40,12 +40,14 @@ def customer_rating(
     state, engine = found
     assert isinstance(engine, Engine)
     moment_ms = state.now_ms if at_ms is None else max(at_ms, state.now_ms)
-    engine.rater.tick(state.rating, moment_ms, customer_id=customer_id)
+    engine.tick(moment_ms, CUSTOMER, customer_id, state)
     rating = engine.rater.rating(state.rating, moment_ms)
     return Shown(customer_id, rating, _history(db, customer_id, moment_ms))
 
 
 def _history(db: sqlite3.Connection, customer_id: str, until_ms: int) -> tuple[dict[str, Any], ...]:
-    entries = Ledger(db).entries(kind="rating", subject=f"customer:{customer_id}", limit=1_000)
+    entries = Ledger(db).entries(
+        kind="rating", subject=f"customer:{customer_id}", newest_first=True, limit=1_000
+    )
     changes = [{"time_ms": entry.time_ms, **entry.data} for entry in entries if entry.time_ms <= until_ms]
-    return tuple(sorted(changes, key=lambda change: change["time_ms"]))
+    return tuple(sorted(changes[::-1], key=lambda change: change["time_ms"]))

@@ -87,21 +87,26 @@ class _Past:
         event = tick_of(row.body) or self.codec.decode(row.body)
         if type(event) is not Event or (at_ms is not None and event.time_ms > at_ms):
             return
+        event.facts = facts_of(row)  # first: they say whom an officer's action is about
         if event.kind == "tick":
             if self.state is not None and self.state.due_ms and self.state.due_ms <= event.time_ms:
                 self.engine.tick(event.time_ms, CUSTOMER, self.customer_id, self.state)
         elif (CUSTOMER, self.customer_id) in self.engine.subjects(event):
             if self.state is None:
                 self.state = self.engine.new_state(CUSTOMER)
-            event.facts = facts_of(row)
             self.engine.assess(event, CUSTOMER, self.customer_id, self.state)
 
 
 def _rows(db: sqlite3.Connection, first: int, customer_id: str) -> Iterator[JournalRow]:
-    """Give the rows that may concern a customer: those that name it, and ticks."""
+    """Give the rows that may concern a customer: those that name it, and ticks.
+
+    An officer's action names the customer in its facts alone. A body with a backslash may name
+    anybody: the same text has many spellings in JSON.
+    """
+    name = customer_id.encode()
     found = db.execute(
         "SELECT seq, ref, received_ms, hash, facts, answer, body FROM journal WHERE seq >= ?"
-        " AND (instr(body, ?) OR instr(body, ?)) ORDER BY seq",
-        (first, f'"{customer_id}"'.encode(), b'"event_type":"tick"'),
+        " AND (instr(body, ?) OR instr(facts, ?) OR instr(body, ?) OR instr(body, ?)) ORDER BY seq",
+        (first, b'"%b"' % name, name, b'"event_type":"tick"', b"\\"),
     )
     return (JournalRow(*row) for row in found)
