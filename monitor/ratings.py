@@ -50,4 +50,5 @@ def _history(db: sqlite3.Connection, customer_id: str, until_ms: int) -> tuple[d
         kind="rating", subject=f"customer:{customer_id}", newest_first=True, limit=1_000
     )
     changes = [{"time_ms": entry.time_ms, **entry.data} for entry in entries if entry.time_ms <= until_ms]
-    return tuple(sorted(changes[::-1], key=lambda change: change["time_ms"]))
+    changes.reverse()  # oldest first again: sorting keeps the order of changes at one moment
+    return tuple(sorted(changes, key=lambda change: change["time_ms"]))
