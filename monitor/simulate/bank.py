@@ -86,12 +86,12 @@ _ONLINE: tuple[tuple[str, int, float, float], ...] = (
     ("4814", 10_000, 0.2, 1),
     ("5818", 6_800, 0.6, 1),
 )
-_ABROAD: tuple[tuple[str, str, float, float], ...] = (
-    ("HK", "HKD", 22.31, 114.17),
-    ("JP", "JPY", 35.68, 139.76),
-    ("FR", "EUR", 48.86, 2.35),
-    ("US", "USD", 40.71, -74.0),
-    ("SG", "USD", 1.29, 103.85),
+_ABROAD: tuple[tuple[str, str], ...] = (
+    ("HK", "HKD"),
+    ("JP", "JPY"),
+    ("FR", "EUR"),
+    ("US", "USD"),
+    ("SG", "USD"),
 )
 _BANKS = ("100000000027", "100000000035", "100000000043", "100000000051")
 
@@ -145,15 +145,16 @@ def _seller(rng: Random, number: int) -> Merchant:
 
 
 def _abroad(number: int) -> Merchant:
-    country, currency, lat, lon = _ABROAD[number % len(_ABROAD)]
+    """Return a web shop abroad: nobody travels here, so nobody is at home and abroad within the hour."""
+    country, currency = _ABROAD[number % len(_ABROAD)]
     return Merchant(
         id=f"A{number:06d}",
         name=f"Shop abroad {number:05d}",
-        mcc="5812",
+        mcc="5999",
         country=country,
         currency=currency,
-        terminals=(f"TA{number:05d}",),
-        geo={"country": country, "lat": lat, "lon": lon},
+        terminals=(),
+        geo=None,
         median_cents=1_000_000 if currency == "JPY" else 6_000,
         sigma=0.5,
     )

@@ -175,7 +175,7 @@ def _holdings(
         return ()
     total = cents_around(rng, int(income_cents * segment.portfolio_months), 0.4)
     fitting = [n for n, product in enumerate(PRODUCTS) if product.risk_level <= tolerance]
-    parts = rng.sample(fitting, min(len(fitting), rng.randint(2, 4)))
+    parts = rng.sample(fitting, min(len(fitting), rng.randint(3, 5)))
     return tuple((part, total // len(parts)) for part in parts)
 
 

@@ -95,6 +95,7 @@ class Life:
                 opened = self.world.calendar.day(-customer.opened_days_ago)
                 self._turn(customer, opened)
                 open_file(self._page, rng.uniform(9, 16) * 3600)
+                receive(400, bank.people[customer.routine.friends[0]])(self._page, 17 * 3600)
                 self._keep(self._page.rng)
                 self._turn(customer, self.world.calendar.day(-rng.randint(420, 700)))
                 friend = bank.people[customer.routine.friends[0]]

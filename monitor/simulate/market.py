@@ -25,6 +25,7 @@ class Product:
 PRODUCTS: tuple[Product, ...] = (
     Product(id="P-CASH-1", kind="money_market", risk_level=1, drift=0.00006, volatility=0.00002),
     Product(id="P-CASH-2", kind="money_market", risk_level=1, drift=0.00005, volatility=0.00002),
+    Product(id="P-CASH-3", kind="money_market", risk_level=1, drift=0.00005, volatility=0.00003),
     Product(id="P-BOND-1", kind="bond_fund", risk_level=2, drift=0.00012, volatility=0.0009),
     Product(id="P-BOND-2", kind="bond_fund", risk_level=2, drift=0.00010, volatility=0.0011),
     Product(id="P-MIX-1", kind="mixed_fund", risk_level=3, drift=0.00018, volatility=0.0035),

@@ -16,6 +16,8 @@ from monitor.simulate.trade import OFFICE_HOURS
 from monitor.simulate.wealth import invest
 
 _YEAR = 365
+_NOTICE = 25
+"""Days before its end that a review is asked for."""
 _CATEGORIES = ("fees", "service", "waiting", "app", "advice")
 
 
@@ -121,8 +123,8 @@ def serve(page: Page, market: Market, agenda: Agenda) -> None:
 def _files(page: Page, customer: Customer) -> None:
     day = page.day
     passed = (day.number - customer.review_day) % _YEAR
-    if passed == 0 or passed == _YEAR - 30:
-        due = day.date + timedelta(days=30 if passed else _YEAR)
+    if passed == 0 or passed == _YEAR - _NOTICE:
+        due = day.date + timedelta(days=_NOTICE if passed else _YEAR)
         kind = "kyc.review_due" if passed else "kyc.review_completed"
         grade = 13 if customer.segment.is_natural else 12
         page.write(kind, 10 * 3600, "crm", {"grade": grade, "next_due": due.isoformat()})
@@ -162,7 +164,7 @@ def _change_contact(page: Page, agenda: Agenda) -> None:
 
 
 def _answer_survey(page: Page, agenda: Agenda) -> None:
-    answer = {"survey_score": page.rng.randint(3, 5), "topic": "app"}
+    answer = {"survey_score": page.rng.randint(5, 10), "topic": "app"}
     page.write("survey.submitted", moment(page, APP_HOURS), "crm", answer)
 
 

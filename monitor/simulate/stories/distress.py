@@ -21,7 +21,7 @@ def concentrated_redemption(episode: Episode) -> None:
     """
     rng, market = episode.rng, episode.cast.market
     group = episode.cast.take(lambda c: c.segment.name in ("private", "vip") and bool(c.holdings), 6)
-    product = rng.randrange(4, len(PRODUCTS))
+    product = rng.randrange(5, len(PRODUCTS))
     for n, one in enumerate(group):
         total = sum(cents for _, cents in one.holdings)
         cents = max(int(total * rng.uniform(0.5, 0.85)), 1_200_000 * YUAN) // (100 * YUAN) * (100 * YUAN)
