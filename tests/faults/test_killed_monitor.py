@@ -4,8 +4,10 @@ import os
 import signal
 import sqlite3
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -45,8 +47,25 @@ def configuration(settings: Settings) -> Configuration:
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("bank") / "bank.jsonl"
     simulation = Simulation(20, 12, 3, date(2025, 3, 1))
-    path.write_bytes(b"".join(record + b"\n" for _, _, record in simulation.placed()))
+    lines = [record for _, _, record in islice(simulation.placed(), 1_500)]
+    path.write_bytes(b"".join(line + b"\n" for line in [*lines, *deposits()]))
     return path
+
+
+def deposits() -> Iterator[bytes]:
+    """Give large cash deposits after the simulated days: these hit whatever the simulator's seed brings."""
+    for number in range(60):
+        yield orjson.dumps(
+            {
+                "event_id": f"cash-{number}",
+                "event_type": "cash.deposit",
+                "occurred_at": f"2025-04-{number // 4 + 1:02}T0{number % 4}:00:00Z",
+                "customer_id": f"C-{number % 5}",
+                "account_id": f"A-{number % 5}",
+                "amount": f"{(61_000, 48_000, 9_500)[number % 3]}.00",
+                "currency": "CNY",
+            }
+        )
 
 
 def replay(folder: Path, bank: Path, settings: Settings, configuration: Configuration) -> dict[str, Any]:
