@@ -23,7 +23,7 @@ from rules.model import Expression, ListData, Rule
 from rules.nodes import Call, Name, Node
 from rules.patterns import absence, is_absence
 from rules.plan import StagePlan
-from rules.rendering import INDENT, Function
+from rules.rendering import INDENT, Function, band_lines
 from rules.terms import Scope, Term, conjuncts
 from rules.vocabulary import Vocabulary
 
@@ -145,7 +145,7 @@ class _Compiler:
         )
         valid = _validity(rule).removesuffix(" and ")
         conditions = (*([valid] if valid else []), *(part.code for part in parts))
-        block = Block(conditions, tuple(_band_lines(number, choices, 0)), guarded=number)
+        block = Block(conditions, tuple(band_lines(number, choices, 0)), guarded=number)
         self.conditions.setdefault((rule.subject, kind), []).append(block)
         self.sight(number, rule, kind)
 
@@ -166,7 +166,7 @@ class _Compiler:
         lines.append(
             f"{INDENT}if place == {place}:\n{INDENT * 2}try:\n{INDENT * 3}if {_validity(rule)}{condition}:"
         )
-        lines.extend(_band_lines(number, self.choices(rule, None), 4))
+        lines.extend(band_lines(number, self.choices(rule, None), 4))
         lines.append(f"{INDENT * 2}except Exception as x:\n{INDENT * 3}failures.append(({number}, repr(x)))")
         self.sight(number, rule, None)
 
@@ -261,19 +261,6 @@ class _Compiler:
         return function.render("e, d, S, F, st, t, now, r, late, hits, failures") if function.lines else None
 
 
-def _band_lines(number: int, choices: Sequence[str], depth: int = 3) -> list[str]:
-    indent = INDENT * depth
-    if choices == ["True"]:
-        return [f"{indent}hits.append(({number}, 0))"]
-    lines = []
-    for n, choice in enumerate(choices):
-        lines += [
-            f"{indent}{'if' if n == 0 else 'elif'} {choice}:",
-            f"{indent}{INDENT}hits.append(({number}, {n}))",
-        ]
-    return lines
-
-
 def _validity(rule: Rule) -> str:
     low = f"t >= {rule.valid_from_ms} and " if rule.valid_from_ms is not None else ""
     high = f"t < {rule.valid_to_ms} and " if rule.valid_to_ms is not None else ""
@@ -350,12 +337,8 @@ def compile_rulebook(
         kinds[stage] = tuple(kind for kind, source in made.items() if source is not None)
         functions += [source for source in made.values() if source is not None]
     for stage in stages:
-        lines = compiler.timers.get(stage, [f"{INDENT}pass"])
-        functions.append(
-            f"def {stage}__timers(place, e, d, S, F, st, t, now, r, late, hits, failures):\n"
-            + "\n".join(lines)
-            + "\n"
-        )
+        timers = Function(f"{stage}__timers", compiler.timers.get(stage, []))
+        functions.append(timers.render("place, e, d, S, F, st, t, now, r, late, hits, failures"))
     source = "\n\n".join([*functions, *dict.fromkeys(compiler.sights)])
     return Rulebook(
         rules=running,
@@ -366,6 +349,18 @@ def compile_rulebook(
         lists=dict(lists),
         hash=_hash(running, lists, base_currency, compiler.predicates),
     )
+
+
+def every_mistake(
+    error: RuleError, vocabulary: Vocabulary, lists: Mapping[str, ListData],
+    predicates: Mapping[str, Expression] | None = None,
+) -> RuleError:  # fmt: skip
+    """Return the error with what checking the rules that could be read tells besides."""
+    try:
+        compile_rulebook(error.readable, vocabulary, lists, predicates=predicates)
+    except RuleError as more:
+        return RuleError([*error.mistakes, *more.mistakes])
+    return error
 
 
 def _check_resting(compiler: _Compiler, resting: Sequence[Rule]) -> None:

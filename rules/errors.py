@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -35,9 +36,11 @@ class Mistake:
 class RuleError(Exception):
     """One or more mistakes: nothing of the input is used."""
 
-    def __init__(self, mistakes: Iterable[Mistake]) -> None:
+    def __init__(self, mistakes: Iterable[Mistake], readable: Iterable[Any] = ()) -> None:
         self.mistakes = tuple(sorted(set(mistakes)))
         """Every mistake found, in the order of the file."""
+        self.readable = tuple(readable)
+        """Rules whose expressions could be read all the same: checking them tells the rest."""
         super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
 
 

@@ -86,7 +86,7 @@ def read_rule(path: Path, text: str, pack: str) -> Rule:
         raise RuleError(reader.mistakes)
     rule = _rule(reader, reader.mapping(root, "the file"), root, pack)
     if reader.mistakes or rule is None:
-        raise RuleError(reader.mistakes)
+        raise RuleError(reader.mistakes, [rule] if rule is not None else [])
     return rule
 
 
@@ -97,6 +97,7 @@ def _rule(reader: Reader, keys: dict[str, tuple[yaml.Node, yaml.Node]], root: An
             reader.wrong(
                 key, f"unknown key {name!r}", nearest(name, known) or f"known keys: {', '.join(known)}"
             )
+    is_known = not reader.mistakes
     for name in REQUIRED:
         if name not in keys and not (name == "severity" and "bands" in keys):
             reader.wrong(root, f"{name!r} is missing", f"add `{name}: ...`")
@@ -104,10 +105,12 @@ def _rule(reader: Reader, keys: dict[str, tuple[yaml.Node, yaml.Node]], root: An
     def read(name: str, how: Callable[..., Any], *more: Any, default: Any = None) -> Any:
         return how(keys[name][1], name, *more) if name in keys else default
 
+    before = len(reader.mistakes)
     when = read("when", reader.expression)
     params = _params(reader, keys)
     let = _let(reader, keys)
     bands = _bands(reader, keys)
+    is_sound = is_known and len(reader.mistakes) == before
     valid = _valid(reader, keys)
     alert_text = read("alert", reader.one_of, ("true", "false"), default="true")
     read("say", reader.text)
@@ -131,8 +134,11 @@ def _rule(reader: Reader, keys: dict[str, tuple[yaml.Node, yaml.Node]], root: An
         "disclosure": read("disclosure", reader.one_of, DISCLOSURES, default="internal"),
         "owner": read("owner", reader.text, default=""),
     }
-    if reader.mistakes or when is None or say_node is None or not isinstance(say_node, yaml.ScalarNode):
+    if not is_sound or when is None or not isinstance(say_node, yaml.ScalarNode):
         return None
+    # A stand-in for what cannot be used lets the expressions be checked too; the mistake is noted.
+    fields["dimension"] = fields["dimension"] if fields["dimension"] in DIMENSIONS else "fraud"
+    fields["status"] = fields["status"] if fields["status"] in STATUSES else "live"
     # As text throughout: YAML 1.1 would read the key `on` as true.
     plain = yaml.load("\n".join(reader.lines), Loader=yaml.BaseLoader)  # noqa: S506
     place = Expression(
@@ -266,6 +272,7 @@ def load_packs(folders: Iterable[Path]) -> list[Rule]:
         With every mistake of every file, doubled ids included.
     """
     rules: dict[str, Rule] = {}
+    readable: list[Rule] = []
     mistakes: list[Mistake] = []
     for folder in folders:
         paths = sorted(path for path in folder.rglob("*.yaml") if _is_rule(path))
@@ -278,6 +285,10 @@ def load_packs(folders: Iterable[Path]) -> list[Rule]:
                 rule = read_rule(path, path.read_text(encoding="utf-8"), path.parent.name)
             except RuleError as error:
                 mistakes.extend(error.mistakes)
+                readable.extend(error.readable)
+                continue
+            except (OSError, UnicodeDecodeError) as error:
+                mistakes.append(Mistake(str(path), 1, 1, f"cannot be read: {error}", "save it as UTF-8"))
                 continue
             if rule.id in rules:
                 other = rules[rule.id].file
@@ -286,7 +297,7 @@ def load_packs(folders: Iterable[Path]) -> list[Rule]:
                 )
             rules[rule.id] = rule
     if mistakes:
-        raise RuleError(mistakes)
+        raise RuleError(mistakes, [*rules.values(), *readable])
     return [rules[name] for name in sorted(rules)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from zlib import crc32
 
@@ -60,3 +60,17 @@ def _resolve(text: str, names: Mapping[str, str]) -> str:
             if stack:
                 stack[-1][1].append(character)
     return "".join(out)
+
+
+def band_lines(number: int, choices: Sequence[str], depth: int = 3) -> list[str]:
+    """Return the lines that note a hit with its first band that holds."""
+    indent = INDENT * depth
+    if choices == ["True"]:
+        return [f"{indent}hits.append(({number}, 0))"]
+    lines = []
+    for n, choice in enumerate(choices):
+        lines += [
+            f"{indent}{'if' if n == 0 else 'elif'} {choice}:",
+            f"{indent}{INDENT}hits.append(({number}, {n}))",
+        ]
+    return lines

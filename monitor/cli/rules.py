@@ -169,14 +169,20 @@ def _near(folder: Path) -> Path:
     return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
 
 
-def _loaded(folders: Sequence[Path]) -> list[Rule]:
+def _loaded(
+    folders: Sequence[Path],
+    lists: dict[str, ListData] | None = None,
+    predicates: dict[str, Expression] | None = None,
+) -> list[Rule]:
+    from rules.compile import every_mistake
     from rules.errors import RuleError
     from rules.loader import load_packs
+    from rules.vocabulary import load_vocabulary
 
     try:
         return load_packs(folders)
     except RuleError as error:
-        _mistaken(error)
+        _mistaken(every_mistake(error, load_vocabulary(), lists or {}, predicates) if lists else error)
 
 
 def _compiled(
@@ -187,9 +193,12 @@ def _compiled(
     from rules.loader import load_predicates
     from rules.vocabulary import load_vocabulary
 
-    rules = _loaded(folders)
     try:
         predicates = load_predicates(folders)
+    except RuleError as error:
+        _mistaken(error)
+    rules = _loaded(folders, _lists(lists), predicates)
+    try:
         book = compile_rulebook(rules, load_vocabulary(), _lists(lists), predicates=predicates)
     except RuleError as error:
         _mistaken(error)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rules.compile import compile_rulebook
+from rules.compile import compile_rulebook, every_mistake
 from rules.errors import RuleError
 from rules.loader import read_rule
 from rules.model import ListData
@@ -26,7 +26,7 @@ def told(text: str) -> str:
         rule = read_rule(Path("rule.yaml"), text, "pack")
         compile_rulebook([rule], load_vocabulary(), LISTS)
     except RuleError as error:
-        return str(error) + "\n"
+        return str(every_mistake(error, load_vocabulary(), LISTS)) + "\n"
     return "no mistake\n"
 
 

@@ -1,4 +1,7 @@
-"""The generated parts of docs/rule-language.md say what the code says; `pytest --update-golden` rewrites them."""
+"""The generated parts of docs/rule-language.md say what the code says.
+
+`pytest --update-golden` rewrites them.
+"""
 
 from __future__ import annotations
 
@@ -56,11 +59,15 @@ def parts() -> dict[str, str]:
     keys = [[code(name), "yes" if name in REQUIRED else "", KEYS[name]] for name in (*REQUIRED, *OPTIONAL)]
     profile = [[code(f"profile.{name}"), field.type, field.about] for name, field in words.profile.items()]
     account = [[code(f"account.{name}"), field.type, field.about] for name, field in words.account.items()]
-    subjects = [[code(one.name), code(one.field), one.about] for one in words.subjects.values() if not one.within]
+    subjects = [
+        [code(one.name), code(one.field), one.about] for one in words.subjects.values() if not one.within
+    ]
     return {
         "keys": table(["key", "required", "says"], keys),
         "profile": table(["name", "type", "is"], profile + account),
-        "aggregates": table(["aggregate", "example"], [[code(name), code(EXAMPLES[name])] for name in AGGREGATES]),
+        "aggregates": table(
+            ["aggregate", "example"], [[code(name), code(EXAMPLES[name])] for name in AGGREGATES]
+        ),
         "functions": table(["function", "gives", "is", "example"], functions),
         "subjects": table(["subject", "named by", "is"], subjects),
     }
@@ -74,7 +81,9 @@ def test_reference_says_what_the_code_says(name, request, repository):
     written = pattern.search(text)
     assert written is not None
     if request.config.getoption("--update-golden"):
-        path.write_text(pattern.sub(lambda match: match[1] + parts()[name] + match[3], text), encoding="utf-8")
+        path.write_text(
+            pattern.sub(lambda match: match[1] + parts()[name] + match[3], text), encoding="utf-8"
+        )
         return
     assert written[2] == parts()[name]
 
@@ -89,7 +98,9 @@ def test_the_first_rule_of_the_guide_passes_its_own_test(repository, tmp_path, m
 
     from monitor.cli.rules import app
 
-    pack, rule, test = blocks((repository / "docs" / "rule-language.md").read_text(encoding="utf-8"), "yaml")[:3]
+    pack, rule, test = blocks((repository / "docs" / "rule-language.md").read_text(encoding="utf-8"), "yaml")[
+        :3
+    ]
     (tmp_path / "pack.yaml").write_text(pack, encoding="utf-8")
     (tmp_path / "X-1.yaml").write_text(rule, encoding="utf-8")
     (tmp_path / "X-1.test.yaml").write_text(test, encoding="utf-8")
