@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from rules.errors import Mistake
 from rules.model import Rule
 
-USUAL_POINTS = {"info": (0, 5), "low": (0, 15), "medium": (0, 20), "high": (0, 45), "critical": (20, 100)}
+USUAL_POINTS = {"info": (0, 5), "low": (0, 15), "medium": (0, 20), "high": (0, 50), "critical": (20, 100)}
 """Points a severity usually carries; zero where a person decides before anything counts."""
 ADMITS = ("propos", "calibrat", "not verified", "memory", "not confirmed")
 """Words by which a reason says that its figures are not law."""

@@ -1,0 +1,184 @@
+"""`riskmon rules` as its users see it: what it prints and how it ends."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from monitor.cli.rules import app
+from rules.lint import remarks
+from rules.loader import load_packs
+
+RULE = """id: X-1
+title: Large payment
+dimension: fraud
+on: payment.transfer
+when: amount >= 1000 CNY
+points: 15
+severity: high
+status: live
+say: "{amount} moved"
+why: large payments deserve a look
+source: practice
+verification: P
+triage: [look]
+owner: me
+"""
+TEST = """defaults: {kind: payment.transfer}
+cases:
+  - name: the amount hits
+    events:
+      - {at: +0m, amount: 1000}
+    expect: {hits: [+0m], points: 15, say: "1,000.00 CNY moved"}
+  - name: less does not
+    events:
+      - {at: +0m, amount: 999.99}
+    expect: {hits: []}
+"""
+
+
+@pytest.fixture
+def pack(tmp_path, repository, monkeypatch):
+    monkeypatch.chdir(repository)
+    (tmp_path / "X-1.yaml").write_text(RULE, encoding="utf-8")
+    (tmp_path / "X-1.test.yaml").write_text(TEST, encoding="utf-8")
+    return tmp_path
+
+
+def riskmon(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def change(pack, name, old, new):
+    path = pack / name
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_check_of_good_rules_sums_them_up(pack):
+    result = riskmon("check", pack)
+    assert result.exit_code == 0
+    assert result.output.startswith("1 rules in 1 packs (1 live, 0 shadow, 0 draft), 2 test cases\n")
+
+
+def test_check_tells_mistakes_of_keys_and_expressions_together(pack):
+    change(pack, "X-1.yaml", "dimension: fraud", "dimension: frod")
+    change(pack, "X-1.yaml", "when: amount", "when: amuont")
+    result = riskmon("check", pack)
+    assert result.exit_code == 1
+    assert f"{pack}/X-1.yaml:3:12: dimension: unknown 'frod'\n  hint: did you mean 'fraud'?" in result.output
+    assert f"{pack}/X-1.yaml:5:7: unknown field 'amuont'\n  hint: did you mean 'amount'?" in result.output
+    assert result.output.endswith("2 mistakes: nothing of this is used\n")
+
+
+def test_check_of_a_folder_that_is_missing_ends_with_status_2(pack):
+    result = riskmon("check", pack / "nowhere")
+    assert (result.exit_code, "no such file or folder" in result.stderr) == (2, True)
+
+
+def test_tests_that_pass_are_counted(pack):
+    result = riskmon("test", pack)
+    assert (result.exit_code, result.output) == (0, "2 of 2 cases of 1 rules passed\n")
+
+
+def test_one_test_file_and_a_filter_pick_cases(pack):
+    result = riskmon("test", pack / "X-1.test.yaml", "--filter", "LESS")
+    assert (result.exit_code, result.output) == (0, "1 of 1 cases of 1 rules passed\n")
+    assert riskmon("test", pack, "--filter", "nothing like it").exit_code == 2
+
+
+def test_a_hit_that_should_not_be_is_shown_with_its_place_and_sentence(pack):
+    change(pack, "X-1.test.yaml", "hits: []", "hits: [+5m]")
+    change(pack, "X-1.test.yaml", "amount: 999.99", "amount: 2000")
+    result = riskmon("test", pack)
+    assert result.exit_code == 1
+    assert result.output == (
+        f"{pack}/X-1.test.yaml:10: less does not\n"
+        "  expected hits: +5m\n"
+        "  was:           +0m\n"
+        "    +0m: 2,000.00 CNY moved\n"
+        "1 of 2 cases of 1 rules passed\n"
+    )
+
+
+def test_other_points_are_shown_beside_the_expected(pack):
+    change(pack, "X-1.test.yaml", "points: 15", "points: 20")
+    output = riskmon("test", pack).output
+    assert "  points of the hit at +0m\n    expected: 20\n    was:      15\n" in output
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("expect: {hits: []}", "expekt: {hits: []}", ":7:5: unknown key 'expekt' in a case"),
+        ("amount: 999.99", "amuont: 9", ":9:9: payment.transfer has no field 'amuont'"),
+        ("+0m, amount: 999.99", "soon, amount: 9", ":9:14: expected a time, was 'soon'"),
+        ("kind: payment.transfer", "kind: payment.transfr", "unknown event kind 'payment.transfr'"),
+        ("hits: []", "hits: none", ":10:13: expected the hits as a list"),
+    ],
+)
+def test_a_mistake_in_a_test_file_is_told_with_its_place(pack, old, new, message):
+    change(pack, "X-1.test.yaml", old, new)
+    result = riskmon("test", pack)
+    assert result.exit_code == 1
+    assert "hint: " in result.output
+    assert message.split(": ")[-1] in result.output
+
+
+def test_a_record_the_codec_refuses_fails_the_case_at_its_line(pack):
+    change(pack, "X-1.test.yaml", "amount: 999.99", "amount: lots")
+    assert "X-1.test.yaml:9: amount: " in riskmon("test", pack).output
+
+
+def test_list_as_json_names_every_rule(pack):
+    (row,) = json.loads(riskmon("list", "--packs", pack, "--json").output)
+    assert (row["id"], row["points"], row["status"], row["events"]) == (
+        "X-1",
+        [15.0],
+        "live",
+        ["payment.transfer"],
+    )
+
+
+def test_explain_says_what_the_rule_does_and_shows_its_code(pack):
+    output = riskmon("explain", "x-1", "--packs", pack, "--code").output
+    assert "hits when   amount >= 1000 CNY" in output
+    assert "def customer__payment_transfer(" in output
+
+
+def test_explain_of_an_unknown_rule_suggests_the_nearest(pack):
+    result = riskmon("explain", "X-2", "--packs", pack)
+    assert (result.exit_code, result.stderr) == (2, "no rule 'X-2'\n  hint: did you mean 'X-1'?\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "hits", "problem"),
+    [
+        ("points: 15", "points: 90", (1, 0), "90 points for high, usual are 0 to 50"),
+        ("title:", "title:", (1, 1), "no test case that misses"),
+        ("title:", "title:", (0,), "no test case that hits"),
+        ("verification: P", "verification: M", (1, 0), "live, though its figures are cited from memory (M)"),
+        ("verification: P", "verification: D", (1, 0), "marked D, but `why` does not say that"),
+    ],
+)
+def test_remarks_name_what_a_reviewer_would(pack, old, new, hits, problem):
+    change(pack, "X-1.yaml", old, new)
+    assert any(remark.problem.startswith(problem) for remark in remarks(load_packs([pack]), {"X-1": hits}))
+
+
+def test_a_title_given_twice_is_remarked(pack):
+    (pack / "X-2.yaml").write_text(RULE.replace("X-1", "X-2"), encoding="utf-8")
+    found = remarks(load_packs([pack]), {"X-1": (1, 0), "X-2": (1, 0)})
+    assert [remark.problem for remark in found] == ["the title is also that of X-1"]
+
+
+def test_shipped_rules_have_no_remarks_and_cover_seven_dimensions(repository, monkeypatch):
+    monkeypatch.chdir(repository)
+    result = riskmon("check")
+    assert "remark" not in result.output, result.output
+    rules = load_packs([repository / "rules" / "packs"])
+    assert len({rule.dimension for rule in rules}) >= 7
+    assert len(rules) >= 60
