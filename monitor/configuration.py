@@ -141,7 +141,8 @@ def read_configuration(settings: Settings, folder: Path, packs: Sequence[str] = 
         "zone": settings.institution.zone,
         "grace_ms": settings.engine.grace_ms,
     }
-    return Configuration(plain, tuple(rules))
+    # As the archive says it: the order of names in files must not count.
+    return Configuration(orjson.loads(Configuration(plain).archive), tuple(rules))
 
 
 def read_rules(configuration: Configuration) -> Sequence[Rule]:

@@ -116,12 +116,12 @@ class State:
                         del times[at], refs[at]
 
     def pack(self) -> bytes:
-        """Return the snapshot: MessagePack of plain data, without `seq` and `due_ms`."""
-        slots = [
+        """Return the snapshot: MessagePack of plain data, without `seq` and `due_ms`; slots by signature."""
+        slots = sorted(
             [self.plan.signatures[place], _packed(slot, held, self.now_ms)]
             for place, (slot, held) in enumerate(zip(self.plan.slots, self.slots, strict=True))
             if held is not None
-        ]
+        )
         recent = [
             array("q", self.recent).tobytes(),
             array("q", (arrived for arrived, _ in self.recent.values())).tobytes(),
@@ -194,7 +194,8 @@ def _packed(slot: Slot, held: Any, now_ms: int) -> Any:
             parts[key].prune(now_ms - slot.retain_ms, slot.keep_last, lazily=False)
             if not parts[key].times and slot.key:
                 del parts[key]
-        return [[key, series.snapshot()] for key, series in parts.items()]
+        # By key: the order must not tell which keys were dropped and came again.
+        return [[key, parts[key].snapshot()] for key in sorted(parts)]
     if isinstance(slot, SequenceSlot):
         return [[times.tobytes(), refs.tobytes()] for times, refs in held]
     return list(held.items()) if isinstance(held, dict) else held

@@ -211,8 +211,8 @@ class Series:
         return [
             _pack(self.times),
             _pack(self.refs),
-            [_pack(column) for column in self.sums],
-            [[k, _pack(roots)] for k, roots in self.squares.items()],
+            [_pack(_rebased(column)) for column in self.sums],
+            [[k, _pack(list(_rebased(roots)))] for k, roots in self.squares.items()],
             [list(raw) for raw in self.items],
         ]
 
@@ -288,6 +288,16 @@ _INDEXES: dict[str, Callable[[], Any]] = {
 def _shift(column: Ints, start: int, value: int) -> None:
     for n in range(start, len(column)):
         column[n] += value
+
+
+def _rebased(column: Ints) -> Ints:
+    """Return sums that begin at 0: what was pruned, and whether it was reversed since, must not show."""
+    base = column[0]
+    if not base and not isinstance(column, list):
+        return column
+    plain = [value - base for value in column]
+    fits = all(-LIMIT <= value < LIMIT for value in plain)
+    return array("q", plain) if fits else plain
 
 
 def _pack(column: Ints) -> Any:
