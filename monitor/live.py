@@ -35,7 +35,7 @@ from streams.deadletter import DeadLetters
 from streams.ports import BusyError, Record, StoreUnavailableError
 from streams.ports import Outcome as Processed
 from streams.runners.embedded import EmbeddedRunner
-from streams.stores.sqlite import SqliteStore, event_body, read_only
+from streams.stores.sqlite import SqliteStore, event_body, progress, read_only
 
 log = logging.getLogger(__name__)
 Wake = Callable[[], None]
@@ -293,13 +293,14 @@ def readings(path: Path) -> Callable[[], Readings]:
                 " GROUP BY severity",
                 (now_ms,),
             )
-            grades = db.execute("SELECT grade, count(*) FROM grades GROUP BY grade")
+            grades = db.execute("SELECT grade, count(*) FROM alert_grades GROUP BY grade")
             return Readings(
                 open_alerts=alerts.open_by_severity(),
                 overdue_alerts=dict(overdue.fetchall()),
                 customers={int(grade): count for grade, count in grades.fetchall()},
                 states=store.footprint(),
                 dead_letters=sum(DeadLetters(db).counts().values()),
+                stream_time_ms=int(str(progress(db).get("stream_time_ms", 0))),
             )
         finally:
             db.close()

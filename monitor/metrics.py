@@ -194,7 +194,7 @@ def _levels(readings: Callable[[], Readings]) -> Iterator[Metric]:
     yield _gauge("readings_up", "Whether the levels could be read.", 1)
     yield _by("open_alerts", "Alerts that wait for a decision.", "severity", now.open_alerts)
     yield _by("overdue_alerts", "Open alerts past their due time.", "severity", now.overdue_alerts)
-    yield _by("customers", "Customers by grade, 10 (high) to 14 (low).", "grade", now.customers)
+    yield _by("customers", "Customers of grade 10 (high), 11 and 12.", "grade", now.customers)
     counts = {kind: count for kind, (count, _) in now.states.items()}
     sizes = {kind: size for kind, (_, size) in now.states.items()}
     yield _by("states", "Subjects with a snapshot.", "subject", counts)
