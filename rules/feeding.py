@@ -47,8 +47,9 @@ def _push(scope: Scope, place: int, slot: SeriesSlot) -> Block:
         f"s.push(t, r, ({''.join(f'{code}, ' for code in sums)}), ({''.join(f'{code}, ' for code in items)}))"
     )
     simple = not items and not slot.squares and len(sums) <= 1
-    lines = _inline_push(sums, push) if simple else [push]
-    prune = ["if not len(s.times) & 31:", f"{INDENT}s.prune(now - {slot.retain_ms}, {slot.keep_last})"]
+    width = len(slot.sums) + 2
+    lines = _inline_push(sums, push) if simple else [push, "q = s.rows"]
+    prune = [f"if not len(q) % {32 * width}:", f"{INDENT}s.prune(now - {slot.retain_ms}, {slot.keep_last})"]
     return Block(conditions, (*find, *lines, *prune), last)
 
 
@@ -58,20 +59,20 @@ def _present(term: Term) -> tuple[str, ...]:
 
 def _inline_push(sums: Sequence[str], push: str) -> list[str]:
     """Return the lines of `Series.push` for an event in order, without the call: most events are."""
-    lines = ["q = s.times", "if q and t < q[-1]:", f"{INDENT}{push}", "else:"]
-    if sums:
-        # The sum first: where it outgrows 64 bits nothing else has changed yet.
-        lines += [
-            f"{INDENT}try:",
-            f"{INDENT * 2}c = s.sums[0]",
-            f"{INDENT * 2}c.append(c[-1] + {sums[0]})",
-            f"{INDENT * 2}q.append(t)",
-            f"{INDENT * 2}s.refs.append(r)",
-            f"{INDENT}except OverflowError:",
-            f"{INDENT * 2}{push}",
-        ]
-        return lines
-    return [*lines, f"{INDENT}q.append(t)", f"{INDENT}s.refs.append(r)"]
+    lines = ["q = s.rows", "if not q or t < q[-2]:", f"{INDENT}{push}", "else:"]
+    if not sums:
+        return [*lines, f"{INDENT}q.append(t)", f"{INDENT}q.append(r)"]
+    # The sum first: where it outgrows 64 bits nothing else has changed yet.
+    return [
+        *lines,
+        f"{INDENT}try:",
+        f"{INDENT * 2}q.append(q[-3] + {sums[0]})",
+        f"{INDENT * 2}q.append(t)",
+        f"{INDENT * 2}q.append(r)",
+        f"{INDENT}except OverflowError:",
+        f"{INDENT * 2}{push}",
+        f"{INDENT * 2}q = s.rows",
+    ]
 
 
 def _column(term: Term) -> str:

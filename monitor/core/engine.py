@@ -28,6 +28,8 @@ SUSPICIOUS_POINTS = 15.0
 MODEL_DIMENSION = "fraud"
 ACTION = "alert."
 """Kinds of events that are officers' actions begin so."""
+LOOK = "data."
+"""Kinds that tell that somebody saw or handled data: looking at a customer gives no first rating."""
 REVIEWED = "kyc.review_completed"
 SERIOUS = ("high", "critical")
 """While alerts of hits so severe are open, the grade does not fall."""
@@ -187,7 +189,8 @@ class Engine:
         hits = self._ask(event, CUSTOMER, state, answer)
         answer.hits += hits
         scored = self._score(event, state, answer, hits) if kind in LEARNS else 0.0
-        if hits or changed or state.rating is None or kind.startswith(ACTION):
+        is_first = state.rating is None and not kind.startswith(LOOK)
+        if hits or changed or is_first or kind.startswith(ACTION):
             self._rate(event, state, answer, hits, scored)
 
     def _learn_profile(self, kind: str, data: Any, time_ms: int, state: State) -> bool:

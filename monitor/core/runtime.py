@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from math import asin, cos, floor, radians, sin, sqrt
@@ -38,24 +38,19 @@ NOTHING: Span = (0, 0)
 
 def after(s: Series | None, cut: int) -> Span:
     """Return the range of events later than `cut`."""
-    if s is None:
-        return NOTHING
-    times = s.times
-    return bisect_right(times, cut), len(times)
+    return NOTHING if s is None else (s.after(cut), len(s))
 
 
 def between(s: Series | None, low: int, high: int) -> Span:
     """Return the range of events in `(low, high]`."""
-    if s is None:
-        return NOTHING
-    return bisect_right(s.times, low), bisect_right(s.times, high)
+    return NOTHING if s is None else (s.after(low), s.after(high))
 
 
 def latest(s: Series | None, size: int, ref: int | None, time_ms: int) -> Span:
     """Return the range of the last `size` events; of those before the event `ref` where it is given."""
     if s is None:
         return NOTHING
-    end = len(s.times) if ref is None else _position(s, ref, time_ms)
+    end = len(s) if ref is None else s.position(time_ms, ref)
     return max(0, end - size), end
 
 
@@ -63,20 +58,8 @@ def prior(s: Series | None, span: Span, time_ms: int, ref: int) -> Span:
     """Return the part of a range that lies before the event `ref`."""
     if s is None:
         return NOTHING
-    end = min(span[1], _position(s, ref, time_ms))
+    end = min(span[1], s.position(time_ms, ref))
     return min(span[0], end), end
-
-
-def _position(s: Series, ref: int, time_ms: int) -> int:
-    """Return where an event stands, or where it would if it is not in the series."""
-    refs = s.refs
-    if refs and refs[-1] == ref:
-        return len(refs) - 1
-    end = bisect_right(s.times, time_ms)
-    for at in range(bisect_left(s.times, time_ms), end):
-        if refs[at] == ref:
-            return at
-    return end
 
 
 def width(span: Span) -> int:
@@ -89,18 +72,12 @@ def width(span: Span) -> int:
 
 def count_after(s: Series | None, cut: int) -> int:
     """Return the number of events later than `cut`."""
-    if s is None:
-        return 0
-    times = s.times
-    return len(times) - bisect_right(times, cut)
+    return 0 if s is None else len(s) - s.after(cut)
 
 
 def total_after(s: Series | None, k: int, cut: int) -> int:
     """Return the sum of column `k` over the events later than `cut`."""
-    if s is None:
-        return 0
-    column = s.sums[k]
-    return column[-1] - column[bisect_right(s.times, cut)]
+    return 0 if s is None else s.total(k, s.after(cut), len(s))
 
 
 def total(s: Series | None, k: int, span: Span) -> int:

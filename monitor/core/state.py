@@ -192,7 +192,7 @@ def _packed(slot: Slot, held: Any, now_ms: int) -> Any:
         for key in list(parts):
             # All of it: what is written must not depend on when it was written before.
             parts[key].prune(now_ms - slot.retain_ms, slot.keep_last, lazily=False)
-            if not parts[key].times and slot.key:
+            if not parts[key].rows and slot.key:
                 del parts[key]
         # By key: the order must not tell which keys were dropped and came again.
         return [[key, parts[key].snapshot()] for key in sorted(parts)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import sqrt
 from typing import TYPE_CHECKING, Any
@@ -13,47 +13,47 @@ from typing import TYPE_CHECKING, Any
 from monitor.core.orders import Extreme, Ranked, Recency
 
 if TYPE_CHECKING:
-    Ints = array[int] | list[int]
+    Rows = array[int] | list[int]
     """A 64-bit array, or a plain list once a sum has outgrown 64 bits."""
 
 QUANTILE_STEPS = 1_000_000
-_NO_SUMS: list[Any] = []
+LIMIT = 1 << 63
 _NO_SQUARES: dict[int, list[int]] = {}
 _NO_ITEMS: list[list[Any]] = []
-LIMIT = 1 << 63
 
 
 class Series:
     """The events of one subject (or of one of its keys) that satisfy one condition.
 
     Sorted by event time, ties in order of arrival. A window is a range of indexes `[i, j)`; its
-    bounds come from `bisect_right(series.times, cut_ms)`, so that one series serves every sliding,
-    calendar, last-N and since-event window over it.
+    bounds come from `after(cut_ms)`, so that one series serves every sliding, calendar, last-N and
+    since-event window over it.
+
+    There are dozens of series a customer and most hold few events, so all numbers of an event lie
+    together in one array, a row an event: its running sums, its time, its reference.
 
     Parameters
     ----------
     sums
-        Number of integer columns kept as prefix sums.
+        Number of integer columns kept as running sums.
     squares
-        Which of these columns keep prefix sums of squares too (for variance).
+        Which of these columns keep running sums of squares too (for variance).
     items
         Number of columns kept as raw values (`str` or `int`), for distinct, minimum, maximum,
         first, last and quantile.
 
     Attributes
     ----------
-    times, refs
-        Event times (epoch milliseconds) and event references.
-    sums
-        Prefix sums, one longer than `times`; the sum over `[i, j)` is `sums[k][j] - sums[k][i]`.
-        The first element is the sum of what was pruned, not zero.
+    rows
+        The rows, one after the other, `width` numbers each: running sums (of what was not pruned and
+        what was, see `bases`), time in epoch milliseconds, reference.
 
     Examples
     --------
     >>> s = Series(sums=1)
     >>> for time_ms, amount in [(0, 5), (10, 7), (20, 9)]:
     ...     s.push(time_ms, time_ms, (amount,))
-    >>> i = bisect_right(s.times, 20 - 20)      # the event at 0 is exactly one length old: out
+    >>> i = s.after(20 - 20)                    # the event at 0 is exactly one length old: out
     >>> len(s) - i, s.total(0, i, len(s))
     (2, 16)
     >>> s.push(15, 15, (1,)); list(s.times)     # a late event goes where it belongs
@@ -62,13 +62,14 @@ class Series:
     (True, 15)
     """
 
-    __slots__ = ("_derived", "items", "pruned", "refs", "squares", "sums", "times")
+    __slots__ = ("_derived", "bases", "items", "pruned", "rows", "squares", "width")
 
     def __init__(self, sums: int = 0, squares: tuple[int, ...] = (), items: int = 0) -> None:
-        self.times = array("q")
-        self.refs = array("q")
-        # Series without such columns share one empty container: there are dozens of series a customer.
-        self.sums: list[Ints] = [array("q", (0,)) for _ in range(sums)] if sums else _NO_SUMS
+        self.rows: Rows = array("q")
+        self.width = sums + 2
+        self.bases: tuple[int, ...] = (0,) * sums
+        """Running sums of what was pruned, by column."""
+        # Series without such columns share one empty container.
         self.squares: dict[int, list[int]] = {k: [0] for k in squares} if squares else _NO_SQUARES
         self.items: list[list[Any]] = [[] for _ in range(items)] if items else _NO_ITEMS
         self.pruned = 0
@@ -76,25 +77,61 @@ class Series:
         self._derived: dict[tuple[str, int], Any] | None = None
 
     def __len__(self) -> int:
-        return len(self.times)
+        return len(self.rows) // self.width
+
+    @property
+    def times(self) -> Sequence[int]:
+        """The event times, ascending; a copy."""
+        return self.rows[self.width - 2 :: self.width]
+
+    @property
+    def refs(self) -> Sequence[int]:
+        """The references of the events; a copy."""
+        return self.rows[self.width - 1 :: self.width]
+
+    def after(self, cut_ms: int) -> int:
+        """Return the index of the first event later than `cut_ms`."""
+        rows, width = self.rows, self.width
+        if not rows or rows[width - 2] > cut_ms:
+            return 0
+        if rows[-2] <= cut_ms:
+            return len(rows) // width
+        # A view, not a copy: the cost must not grow with the window.
+        times = memoryview(rows)[width - 2 :: width] if type(rows) is array else self.times
+        return bisect_right(times, cut_ms)
+
+    def position(self, time_ms: int, ref: int) -> int:
+        """Return where an event stands, or where it would if it is not in the series."""
+        rows, width = self.rows, self.width
+        if rows and rows[-1] == ref:
+            return len(rows) // width - 1
+        end = self.after(time_ms)
+        for at in range(self.after(time_ms - 1), end):
+            if rows[at * width + width - 1] == ref:
+                return at
+        return end
 
     def push(self, time_ms: int, ref: int, nums: tuple[int, ...] = (), items: tuple[Any, ...] = ()) -> None:
         """Add an event, with one value for each column; a late one goes where it belongs."""
-        times = self.times
-        if times and time_ms < times[-1]:
-            self._insert(bisect_right(times, time_ms), time_ms, ref, nums, items)
+        rows = self.rows
+        if rows and time_ms < rows[-2]:
+            self._insert(self.after(time_ms), time_ms, ref, nums, items)
             return
-        times.append(time_ms)
-        self.refs.append(ref)
         if nums:
-            for column, value in zip(self.sums, nums, strict=False):
-                try:
-                    column.append(column[-1] + value)
-                except OverflowError:
-                    self._promote(column).append(column[-1] + value)
+            start, width = len(rows), self.width
+            try:
+                for k, value in enumerate(nums):
+                    rows.append((rows[k - width] if start else self.bases[k]) + value)
+                    width += 1
+            except OverflowError:
+                rows = self._promote(start)
+                before = rows[start - self.width : start] if start else self.bases
+                rows.extend(before[k] + value for k, value in enumerate(nums))
             if self.squares:
                 for k, roots in self.squares.items():
                     roots.append(roots[-1] + nums[k] * nums[k])
+        rows.append(time_ms)
+        rows.append(ref)
         if items:
             for raw, item in zip(self.items, items, strict=False):
                 raw.append(item)
@@ -104,16 +141,15 @@ class Series:
     def remove(self, ref: int) -> bool:
         """Take the event with this reference out of every column; False where it is not held.
 
-        The search is linear: reversals are rare and columns are short.
+        The search is linear: reversals are rare and series are short.
         """
-        try:
-            i = self.refs.index(ref)
-        except ValueError:
+        refs = self.refs
+        if ref not in refs:
             return False
-        del self.times[i], self.refs[i]
-        for k, column in enumerate(self.sums):
-            self._shift(k, i + 2, column[i] - column[i + 1])
-            del self.sums[k][i + 1]
+        i = refs.index(ref)
+        nums = [self.total(k, i, i + 1) for k in range(self.width - 2)]
+        del self.rows[i * self.width : (i + 1) * self.width]
+        self._shift(i, [-value for value in nums])
         for roots in self.squares.values():
             _shift(roots, i + 2, roots[i] - roots[i + 1])
             del roots[i + 1]
@@ -125,18 +161,19 @@ class Series:
     def prune(self, before_ms: int, keep_last: int = 0, *, lazily: bool = True) -> None:
         """Forget events at or before `before_ms`, but none of the last `keep_last`.
 
-        Lazily: while fewer than an eighth of the events could go, none goes. Windows that begin
+        `lazily`: while fewer than an eighth of the events could go, none goes. Windows that begin
         at or after `before_ms` never see the difference.
         """
-        times = self.times
-        if not times or times[0] > before_ms:
+        rows, width = self.rows, self.width
+        if not rows or rows[width - 2] > before_ms:
             return
-        count = min(bisect_right(times, before_ms), len(times) - keep_last)
-        if count <= 0 or (lazily and count * 8 < len(times)):
+        count = min(self.after(before_ms), len(rows) // width - keep_last)
+        if count <= 0 or (lazily and count * width * 8 < len(rows)):
             return
         self._forget(count)
-        del times[:count], self.refs[:count]
-        for column in (*self.sums, *self.squares.values(), *self.items):
+        self.bases = tuple(rows[(count - 1) * width : count * width - 2])
+        del rows[: count * width]
+        for column in (*self.squares.values(), *self.items):
             del column[:count]
         self.pruned += count
 
@@ -144,8 +181,10 @@ class Series:
 
     def total(self, k: int, i: int, j: int) -> int:
         """Return the sum of column `k`; 0 where the range is empty."""
-        column = self.sums[k]
-        return column[j] - column[i]
+        if i >= j:
+            return 0
+        rows, width = self.rows, self.width
+        return rows[(j - 1) * width + k] - (rows[(i - 1) * width + k] if i else self.bases[k])
 
     def variance(self, k: int, i: int, j: int) -> float:
         """Return the population variance of column `k`, rounded once; 0.0 below two events."""
@@ -163,7 +202,7 @@ class Series:
         """Return the smallest value of raw column `c`; None where the range is empty."""
         if i >= j:
             return None
-        if j < len(self.times):
+        if j < len(self):
             return min(self.items[c][i:j])
         return self._index("minimum", c).since(self.pruned + i)
 
@@ -171,7 +210,7 @@ class Series:
         """Return the largest value of raw column `c`; None where the range is empty."""
         if i >= j:
             return None
-        if j < len(self.times):
+        if j < len(self):
             return max(self.items[c][i:j])
         return self._index("maximum", c).since(self.pruned + i)
 
@@ -179,7 +218,7 @@ class Series:
         """Return how many different values raw column `c` has; 0 where the range is empty."""
         if i >= j:
             return 0
-        if j < len(self.times):
+        if j < len(self):
             return len(set(self.items[c][i:j]))
         count: int = self._index("distinct", c).since(self.pruned + i)
         return count
@@ -207,35 +246,50 @@ class Series:
     # Plain data.
 
     def snapshot(self) -> list[Any]:
-        """Return the series as plain data: bytes, integers below 64 bits, strings and lists."""
+        """Return the series as plain data: bytes, integers below 64 bits, strings and lists.
+
+        Sums begin at 0: what was pruned, and whether it was reversed since, must not show.
+        """
         return [
-            _pack(self.times),
-            _pack(self.refs),
-            [_pack(_rebased(column)) for column in self.sums],
-            [[k, _pack(list(_rebased(roots)))] for k, roots in self.squares.items()],
+            self.width - 2,
+            _pack(self._rebased()),
+            [[k, _pack([value - roots[0] for value in roots])] for k, roots in self.squares.items()],
             [list(raw) for raw in self.items],
         ]
 
     @classmethod
     def restore(cls, plain: list[Any]) -> Series:
         """Return the series whose `snapshot()` is `plain`."""
-        times, refs, sums, squares, items = plain
-        series = cls()
-        series.times = array("q", _unpack(times))
-        series.refs = array("q", _unpack(refs))
-        series.sums = [_unpack(column) for column in sums] or _NO_SUMS
+        sums, rows, squares, items = plain
+        series = cls(sums)
+        series.rows = _unpack(rows)
         series.squares = {k: list(_unpack(roots)) for k, roots in squares} or _NO_SQUARES
         series.items = [list(raw) for raw in items] or _NO_ITEMS
         return series
 
     # Inside.
 
+    def _rebased(self) -> Rows:
+        if not any(self.bases):
+            return self.rows
+        plain, width = list(self.rows), self.width
+        for k, base in enumerate(self.bases):
+            for at in range(k, len(plain), width):
+                plain[at] -= base
+        fits = all(-LIMIT <= value < LIMIT for value in plain)
+        return array("q", plain) if fits else plain
+
     def _insert(self, i: int, time_ms: int, ref: int, nums: tuple[int, ...], items: tuple[Any, ...]) -> None:
-        self.times.insert(i, time_ms)
-        self.refs.insert(i, ref)
-        for k, value in enumerate(nums):
-            self.sums[k].insert(i, self.sums[k][i])
-            self._shift(k, i + 1, value)
+        width = self.width
+        before = self.rows[(i - 1) * width : i * width - 2] if i else self.bases
+        row = [*before, time_ms, ref]
+        rows = self.rows
+        at = i * width
+        if isinstance(rows, list):
+            rows[at:at] = row
+        else:
+            rows[at:at] = array("q", row)
+        self._shift(i, nums)
         for k, roots in self.squares.items():
             roots.insert(i, roots[i])
             _shift(roots, i + 1, nums[k] * nums[k])
@@ -243,17 +297,18 @@ class Series:
             raw.insert(i, item)
         self._derived = None
 
-    def _shift(self, k: int, start: int, value: int) -> None:
-        column = self.sums[k]
-        tail = column[start:]
-        if tail and (min(tail) + value < -LIMIT or max(tail) + value >= LIMIT):
-            column = self._promote(column)
-        _shift(column, start, value)
+    def _shift(self, i: int, nums: Sequence[int]) -> None:
+        """Add values to the running sums from row `i` on."""
+        for k, value in enumerate(nums):
+            for at in range(i * self.width + k, len(self.rows), self.width):
+                changed = self.rows[at] + value
+                if not -LIMIT <= changed < LIMIT:
+                    self._promote(len(self.rows))
+                self.rows[at] = changed
 
-    def _promote(self, column: Ints) -> list[int]:
-        wide = list(column)
-        # By identity: two columns with the same sums are equal.
-        self.sums[next(k for k, own in enumerate(self.sums) if own is column)] = wide
+    def _promote(self, length: int) -> list[int]:
+        """Turn the rows into a plain list, of which the first `length` numbers are kept."""
+        wide = self.rows = list(self.rows[:length])
         return wide
 
     def _index(self, kind: str, c: int) -> Any:
@@ -268,7 +323,7 @@ class Series:
         return index
 
     def _extend(self, items: tuple[Any, ...]) -> None:
-        position = self.pruned + len(self.times) - 1
+        position = self.pruned + len(self) - 1
         for (_, c), index in (self._derived or {}).items():
             index.push(position, items[c])
 
@@ -285,23 +340,15 @@ _INDEXES: dict[str, Callable[[], Any]] = {
 }
 
 
-def _shift(column: Ints, start: int, value: int) -> None:
+def _shift(column: list[int], start: int, value: int) -> None:
     for n in range(start, len(column)):
         column[n] += value
 
 
-def _rebased(column: Ints) -> Ints:
-    """Return sums that begin at 0: what was pruned, and whether it was reversed since, must not show."""
-    base = column[0]
-    if not base and not isinstance(column, list):
-        return column
-    plain = [value - base for value in column]
-    fits = all(-LIMIT <= value < LIMIT for value in plain)
-    return array("q", plain) if fits else plain
-
-
-def _pack(column: Ints) -> Any:
+def _pack(column: Rows) -> Any:
     if isinstance(column, list):
+        if not column:
+            return [1, b""]
         width = max(value.bit_length() for value in column) // 8 + 1
         return [width, b"".join(value.to_bytes(width, "little", signed=True) for value in column)]
     if sys.byteorder == "big":
@@ -310,7 +357,7 @@ def _pack(column: Ints) -> Any:
     return column.tobytes()
 
 
-def _unpack(packed: Any) -> Ints:
+def _unpack(packed: Any) -> Rows:
     if isinstance(packed, bytes):
         column = array("q", packed)
         if sys.byteorder == "big":
