@@ -16,7 +16,7 @@ from alerts.inbox.context import Site, read_body
 from alerts.inbox.records import split
 from alerts.inbox.service import Fault, Outcome
 
-RESERVED = ("alert.",)
+RESERVED = ("alert.", "tick")
 """Kinds that only officers cause: a producer that could send them could act in an officer's name."""
 
 STATUSES = ("accepted", "duplicate", "rejected", "refused")
