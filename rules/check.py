@@ -260,6 +260,8 @@ def _call(scope: Scope, node: Node) -> Term:
     result = terms[0].type if function.result == "same" else function.result
     spans = tuple(span for term in terms for span in term.spans)
     cost = sum(term.cost for term in terms) + 0.4
+    if function.name == "missing" and not terms[0].nullable:
+        return Term("bool", "False", cost=0)
     if function.handles_missing:
         code = function.code.format(*(term.code for term in terms))
         nullable = function.name == "default" and all(term.nullable for term in terms)
