@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from rules.aggregates import AGGREGATES, aggregate
 from rules.errors import nearest
-from rules.library import FUNCTIONS
+from rules.library import FUNCTIONS, Function
 from rules.nodes import Binary, Call, Filtered, Group, Literal, Name, Node, Sequence, Unary
 from rules.operators import arithmetic, compare, member
 from rules.patterns import sequence
@@ -248,6 +248,10 @@ def _call(scope: Scope, node: Node) -> Term:
         return scope.fail(
             node.at, f"{function.name} takes {count} argument{'s' * (count != 1)}", f"e.g. {function.example}"
         )
+    return _applied(scope, node, function)
+
+
+def _applied(scope: Scope, node: Call, function: Function) -> Term:
     terms: list[Term] = []
     for argument, expected in zip(node.arguments, function.parameters, strict=True):
         wanted = terms[0].type if expected == "same" else None if expected == "any" else expected

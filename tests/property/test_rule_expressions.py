@@ -106,7 +106,7 @@ money = st.deferred(
 )
 numbers = st.deferred(
     lambda: st.one_of(
-        st.sampled_from(["3", "0", "0.9", "hour(occurred_at)", "weekday(occurred_at)", "geo.lat"]),
+        st.sampled_from(["3", "(1 - 1)", "0.9", "hour(occurred_at)", "weekday(occurred_at)", "geo.lat"]),
         joined("count({}{})", windows, wheres),
         joined("distinct({}, {}{})", texts, windows, wheres),
         joined('share(direction == "in", {}{})', windows, wheres),
