@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,10 +30,15 @@ class Failure(Exception):  # noqa: N818  it is no error of the program
 
 
 @contextmanager
-def failures() -> Iterator[None]:
-    """Turn what a person can mend into a `Failure`."""
+def failures(data: Path | None = None) -> Iterator[None]:
+    """Turn what a person can mend into a `Failure`: of the database too, where its directory is given."""
     try:
         yield
+    except sqlite3.Error as error:
+        if data is None:
+            raise
+        hint = "free the disk, restore the directory, or give another one with --data"
+        raise Failure(f"{data}: the database cannot be used: {error}\n  hint: {hint}") from None
     except (
         SettingsError,
         ConfigurationError,
@@ -42,6 +48,17 @@ def failures() -> Iterator[None]:
         DataInUseError,
     ) as error:
         raise Failure(str(error)) from None
+
+
+def data_folder(path: Path) -> Path:
+    """Return a data directory, made where there is none yet, or fail."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failure(
+            f"{path}: cannot hold data: {error.strerror}\n  hint: give --data a directory that is yours"
+        ) from None
+    return path
 
 
 def configured(config: Path | None, packs: list[str] | None = None) -> tuple[Settings, Configuration]:

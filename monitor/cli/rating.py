@@ -40,7 +40,7 @@ def show(
         raise Failure(
             f"{database}: no database there\n  hint: give --data the directory of the service or replay"
         )
-    with failures():
+    with failures(database.parent):
         shown = customer_rating(read_only(database), configuration, customer, _time_ms(at))
     if shown is None:
         raise Failure(

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from monitor.app import HOUR_MS, open_data
-from monitor.cli.output import Failure, configured, failures
+from monitor.cli.output import Failure, configured, data_folder, failures
 from rules.errors import RuleError
 from rules.vocabulary import load_vocabulary
 from streams.mapping import Mapping
@@ -38,11 +38,13 @@ def replay(
         source = MergedFiles(files, vocabulary, Mapping.load(mapping, vocabulary) if mapping else None)
     except (SourceError, RuleError) as error:
         raise Failure(str(error)) from None
-    folder = data or Path("var/replay")
     for path in (report, scores):
-        if path is not None and not os.access(path.parent, os.W_OK):
-            raise Failure(f"{path}: cannot be written\n  hint: name a folder that exists and is yours")
-    with failures():
+        if path is not None and (path.is_dir() or not os.access(path.parent, os.W_OK)):
+            raise Failure(
+                f"{path}: cannot be written\n  hint: name a file in a folder that exists and is yours"
+            )
+    folder = data_folder(data or Path("var/replay"))
+    with failures(folder):
         opened = open_data(folder, settings, configuration, sync="normal", tick_every_ms=HOUR_MS)
     try:
         with _bar(source) as progress:

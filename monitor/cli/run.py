@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import signal
+import socket
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,6 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-import uvicorn
 
 from alerts.inbox.access import User
 from alerts.inbox.app import build_app
@@ -21,7 +21,7 @@ from alerts.inbox.server import build_server
 from alerts.inbox.settings import WebSettings
 from monitor.app import DATABASE, HOUR_MS, SERVICE, Opened, desk_settings, open_data, relay
 from monitor.bank import SimulatedBank, setting
-from monitor.cli.output import Failure, configured, failures
+from monitor.cli.output import Failure, configured, data_folder, failures
 from monitor.live import LiveSensor, LiveService, readings
 from monitor.settings import Settings
 from streams.runners.embedded import EmbeddedRunner, Pace
@@ -34,6 +34,8 @@ def run(
     simulate: Annotated[bool, typer.Option("--simulate", help="feed it from a simulated live bank")] = False,
 ) -> None:
     """Start the monitor: HTTP ingest, engine, inbox and metrics in one process."""
+    # Supervisors stop a service by SIGTERM; it is to end as by Ctrl-C, with everything written.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     settings, configuration = configured(config)
@@ -42,10 +44,9 @@ def run(
     )
     if refusal := settings.http.refusal:
         raise Failure(refusal)
-    folder = data or Path(settings.data.dir)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = data_folder(data or Path(settings.data.dir))
     sensor = LiveSensor(readings(folder / DATABASE))
-    with failures():
+    with failures(folder):
         opened = open_data(folder, settings, configuration, sensor=sensor, tick_every_ms=HOUR_MS)
     with ExitStack() as stack:
         stack.callback(opened.store.db.close)
@@ -61,8 +62,8 @@ def _serve(
     )
     service = LiveService(folder, opened, runner, sensor)
     server = build_server(build_app(service, web_settings(settings)), settings.http.host, settings.http.port)
-    socket = _socket(server.config)
-    stack.callback(socket.close)
+    listening = _socket(settings.http.host, settings.http.port)
+    stack.callback(listening.close)
     bank = None
     if simulate:
         zone = settings.institution.zone
@@ -72,7 +73,7 @@ def _serve(
     outbox = relay(folder / DATABASE, settings)
     outbox.start()
     stack.callback(outbox.stop)
-    port = socket.getsockname()[1]
+    port = listening.getsockname()[1]
     place = folder / SERVICE
     place.write_text(json.dumps({"port": port, "pid": os.getpid()}), encoding="utf-8")
     stack.callback(place.unlink, missing_ok=True)
@@ -83,12 +84,13 @@ def _serve(
     typer.echo(f"riskmon runs: inbox {address}  metrics {address}/metrics  API {address}/docs  data {folder}")
     typer.echo("Ctrl-C stops it; starting again continues.")
     try:
-        server.run(sockets=[socket])
+        server.run(sockets=[listening])
     except KeyboardInterrupt:
         pass
     finally:
-        # A second Ctrl-C must not tear the last commit out of its order.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # A second signal must not tear the last commit out of its order.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         typer.echo("stopping: writing what is unwritten ...")
 
 
@@ -103,9 +105,13 @@ def web_settings(settings: Settings) -> WebSettings:
     )
 
 
-def _socket(config: uvicorn.Config):  # type: ignore[no-untyped-def]  # noqa: ANN202  a socket.socket
+def _socket(host: str, port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        return config.bind_socket()
-    except SystemExit:
-        hint = "another service listens there: stop it, or give --port"
-        raise Failure(f"{config.host}:{config.port}: cannot listen\n  hint: {hint}") from None
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        hint = "stop what listens there, or give another --port"
+        raise Failure(f"{host}:{port}: cannot listen: {error.strerror}\n  hint: {hint}") from None
+    return bound
