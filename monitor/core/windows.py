@@ -7,6 +7,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import accumulate
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -253,7 +254,8 @@ class Series:
         return [
             self.width - 2,
             _pack(self._rebased()),
-            [[k, _pack([value - roots[0] for value in roots])] for k, roots in self.squares.items()],
+            # Which columns have squares is enough: the squares follow from the sums.
+            list(self.squares),
             [list(raw) for raw in self.items],
         ]
 
@@ -263,11 +265,16 @@ class Series:
         sums, rows, squares, items = plain
         series = cls(sums)
         series.rows = _unpack(rows)
-        series.squares = {k: list(_unpack(roots)) for k, roots in squares} or _NO_SQUARES
+        series.squares = {k: series._roots(k) for k in squares} or _NO_SQUARES
         series.items = [list(raw) for raw in items] or _NO_ITEMS
         return series
 
     # Inside.
+
+    def _roots(self, k: int) -> list[int]:
+        """Return the running sums of the squares of column `k`."""
+        values = (self.total(k, i, i + 1) ** 2 for i in range(len(self)))
+        return list(accumulate(values, initial=0))
 
     def _rebased(self) -> Rows:
         if not any(self.bases):
