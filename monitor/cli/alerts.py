@@ -44,7 +44,7 @@ _PAGE = 500
 _WIDE = 200
 
 Id = Annotated[str, typer.Argument(help="id of the alert, or its beginning")]
-Data = Annotated[Path, typer.Option(help="data directory")]
+Data = Annotated[Path, typer.Option(help="data directory", envvar="RISKMON_DATA_DIR")]
 Config = Annotated[Path | None, typer.Option(help="settings file, where no service runs")]
 Json = Annotated[bool, typer.Option("--json", help="as JSON")]
 Officer = Annotated[str, typer.Option("--as", help="your name, where no service runs; default: $USER")]

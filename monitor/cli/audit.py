@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,15 +18,14 @@ from alerts.stores.sqlite import SqliteAlertStore
 from monitor.app import DATABASE
 from monitor.audit.export import evidence, plain_entry, readable, sign, signing_key
 from monitor.audit.ledger import Entry, Ledger
-from monitor.cli.output import Failure, failures, show_json
+from monitor.cli.output import Failure, failures, read_settings, show_json
 from monitor.core.events import reference
 from monitor.recompute import proof
-from monitor.settings_file import load_settings
 from streams.stores.sqlite import event_body, progress, read_only
 
 app = typer.Typer(no_args_is_help=True)
 
-Data = Annotated[Path, typer.Option(help="data directory")]
+Data = Annotated[Path, typer.Option(help="data directory", envvar="RISKMON_DATA_DIR")]
 Json = Annotated[bool, typer.Option("--json", help="as JSON")]
 _DATA = Path("var/riskmon")
 _KEY = "audit.key"
@@ -49,7 +49,7 @@ def verify(
 ) -> None:
     """Check every chain and recompute every decision from the journal; status 1 where anything differs."""
     with failures(), _bar() as bar:
-        settings = load_settings(config or _default_file())
+        settings = read_settings(config)
         try:
             found = [str(finding) for finding in proof(data, settings, bar.begin, bar.move)]
         except FileNotFoundError as error:
@@ -136,11 +136,6 @@ class _bar:  # noqa: N801 (reads as a statement)
         self._progress.update(self._task, completed=done, total=total)
 
 
-def _default_file() -> Path | None:
-    file = Path("config/monitor.yaml")
-    return file if file.is_file() else None
-
-
 def _open(data: Path) -> sqlite3.Connection:
     try:
         return read_only(data / DATABASE)
@@ -224,4 +219,5 @@ def _event_of_any_source(db: sqlite3.Connection, event_id: str) -> bytes | None:
 
 def _line(entry: Entry) -> str:
     body = orjson.dumps(entry.data).decode()
-    return f"{entry.seq} {entry.time_ms} {entry.kind} {entry.subject} {body}"
+    moment = datetime.fromtimestamp(entry.time_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    return f"{entry.seq} {moment} {entry.kind} {entry.subject} {body}"

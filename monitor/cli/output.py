@@ -63,10 +63,15 @@ def data_folder(path: Path) -> Path:
 
 def configured(config: Path | None, packs: list[str] | None = None) -> tuple[Settings, Configuration]:
     """Return settings and configuration, or fail with every mistake."""
+    settings = read_settings(config)
     with failures():
-        file = config if config is not None else _default_file()
-        settings = load_settings(file, os.environ)
         return settings, read_configuration(settings, config_folder(config), packs or ())
+
+
+def read_settings(config: Path | None) -> Settings:
+    """Return the settings alone, or fail with every mistake."""
+    with failures():
+        return load_settings(config if config is not None else _default_file(), os.environ)
 
 
 def _default_file() -> Path | None:

@@ -82,6 +82,8 @@ def _serve(
         stack.callback(bank.stop)
     address = f"http://{settings.http.host}:{port}"
     typer.echo(f"riskmon runs: inbox {address}  metrics {address}/metrics  API {address}/docs  data {folder}")
+    if bank is not None:
+        typer.echo("The simulated bank sends what it has of the past first: the inbox fills within a minute.")
     typer.echo("Ctrl-C stops it; starting again continues.")
     try:
         server.run(sockets=[listening])
