@@ -55,8 +55,8 @@ class Configuration:
 
     @property
     def archive(self) -> bytes:
-        """Return the canonical JSON that is kept."""
-        return orjson.dumps(self.plain, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+        """Return the JSON that is kept: in the order of the files, on which the layout of states depends."""
+        return orjson.dumps(self.plain, option=orjson.OPT_NON_STR_KEYS)
 
     @property
     def hash(self) -> str:
@@ -124,8 +124,8 @@ def read_configuration(settings: Settings, folder: Path, packs: Sequence[str] = 
     """
     folders = pack_folders(packs or settings.rules.packs)
     rules = load_packs(folders)
+    rates = _mapping(folder / "lists" / f"{RATES}.yaml")
     lists = load_lists(folder / "lists")
-    rates = yaml.safe_load((folder / "lists" / f"{RATES}.yaml").read_text(encoding="utf-8"))
     plain = {
         "rules": [
             {"pack": rule.pack, "file": Path(rule.file).name, "content": dict(rule.plain)} for rule in rules
@@ -135,14 +135,33 @@ def read_configuration(settings: Settings, folder: Path, packs: Sequence[str] = 
             name: {"version": data.version, "about": data.about, "entries": sorted(data.entries)}
             for name, data in lists.items()
         },
-        "rating": yaml.safe_load((folder / "rating.yaml").read_text(encoding="utf-8")),
-        "rates": {**rates, "rates": {str(day): row for day, row in rates["rates"].items()}},
+        "rating": _mapping(folder / "rating.yaml"),
+        "rates": {**rates, "rates": {str(day): row for day, row in (rates.get("rates") or {}).items()}},
         "base_currency": settings.institution.base_currency,
         "zone": settings.institution.zone,
         "grace_ms": settings.engine.grace_ms,
     }
-    # As the archive says it: the order of names in files must not count.
+    # As the archive says it: names that are numbers in a file are texts there.
     return Configuration(orjson.loads(Configuration(plain).archive), tuple(rules))
+
+
+def _mapping(file: Path) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        hint = "copy the shipped one there, or name another folder by --config"
+        raise ConfigurationError(f"{file}: not found\n  hint: {hint}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file}: cannot be read: {error}\n  hint: save it as UTF-8 text") from None
+    except yaml.YAMLError as error:
+        told = " ".join(str(error).split())
+        raise ConfigurationError(
+            f"{file}: is no YAML: {told}\n  hint: compare with the shipped one"
+        ) from None
+    if not isinstance(found, dict):
+        was = type(found).__name__
+        raise ConfigurationError(f"{file}: expected names with values, was {was}\n  hint: write name: value")
+    return found
 
 
 def read_rules(configuration: Configuration) -> Sequence[Rule]:
