@@ -66,7 +66,7 @@ windows = st.sampled_from(
 )
 plain_windows = st.sampled_from(["1h", "24h", "30d"])
 fields = st.sampled_from(["amount", "fee"])
-texts = st.sampled_from(["direction", "counterparty.account", "counterparty.country", "remittance_info"])
+texts = st.sampled_from(["direction", "counterparty.account", "counterparty.country", "purpose_code"])
 wheres = st.sampled_from(
     [
         "",

@@ -125,7 +125,11 @@ class Oracle:
 
         def spread(moves):
             middle = mean(moves)
-            return float(sum((move.amount - middle) ** 2 for move in moves) / len(moves)) ** 0.5 if moves else None
+            return (
+                float(sum((move.amount - middle) ** 2 for move in moves) / len(moves)) ** 0.5
+                if moves
+                else None
+            )
 
         own_day, last_day, last_3d = day(own), within(DAY_MS), within(3 * DAY_MS)
         prior_day = [move for move in last_day if move in before]
@@ -179,11 +183,19 @@ def build() -> tuple[Engine, Codec]:
     lets = "\n".join(f"  {name}: '{text}'" for name, text in LETS.items())
     rule = read_rule(Path("T-1.yaml"), RULE.format(lets=lets), "test")
     book = compile_rulebook([rule], load_vocabulary(), {}, base_currency="EUR", grace_ms=GRACE_MS)
-    rating = yaml.safe_load((Path(__file__).parents[2] / "config" / "rating.yaml").read_text(encoding="utf-8"))
+    rating = yaml.safe_load(
+        (Path(__file__).parents[2] / "config" / "rating.yaml").read_text(encoding="utf-8")
+    )
     rater = Rater(RatingConfig.from_plain(rating))
     periods = Periods("Europe/Berlin")
     engine = Engine(
-        book, load_vocabulary(), rater, periods, lambda units, *_: units, base_currency="EUR", grace_ms=GRACE_MS
+        book,
+        load_vocabulary(),
+        rater,
+        periods,
+        lambda units, *_: units,
+        base_currency="EUR",
+        grace_ms=GRACE_MS,
     )
     return engine, Codec(load_vocabulary(), "EUR")
 
@@ -193,8 +205,12 @@ ENGINE, CODEC = build()
 steps = st.lists(
     st.fixed_dictionaries(
         {
-            "what": st.sampled_from(["payment.transfer"] * 6 + ["cash.deposit"] * 3 + ["auth.login", "again", "reverse"]),
-            "ahead_ms": st.sampled_from([0, 0, 1, 600_000, HOUR_MS, 5 * HOUR_MS, DAY_MS, DAY_MS + 1, 3 * DAY_MS]),
+            "what": st.sampled_from(
+                ["payment.transfer"] * 6 + ["cash.deposit"] * 3 + ["auth.login", "again", "reverse"]
+            ),
+            "ahead_ms": st.sampled_from(
+                [0, 0, 1, 600_000, HOUR_MS, 5 * HOUR_MS, DAY_MS, DAY_MS + 1, 3 * DAY_MS]
+            ),
             "late_ms": st.sampled_from([0] * 6 + [1, HOUR_MS, 23 * HOUR_MS, GRACE_MS, GRACE_MS + 1]),
             "cents": st.integers(0, 20_000),
             "direction": st.sampled_from(["in", "out"]),
