@@ -122,7 +122,8 @@ class _Bench:
     def growth(self) -> list[Figure]:
         self.tell("10k to 1M customers")
         many = 1_000_000 // self.divisor
-        small, large, peak_mb = core.by_customers(self.configuration, 10_000, many, self.count(80_000))
+        few = core.starter(self.configuration)
+        small, large, peak_mb = core.by_customers(few, 10_000, many, self.count(80_000))
         figures = [
             Figure(
                 f"10,000 to {many:,} customers",
