@@ -103,8 +103,8 @@ class Engine:
     """A batch is committed when it has this many events, ..."""
     batch_ms: int = _setting(20, _between(0, 60_000))
     """... or when its first event has waited this long, whichever comes first."""
-    cache_subjects: int = _setting(1_000_000, _at_least(1_000))
-    """States kept in memory, the most recently used; about 4 KB each. The others rest in the store."""
+    cache_subjects: int = _setting(200_000, _at_least(1_000))
+    """States kept in memory, the most recently used; some 10 KB each with all packs. The others rest in the store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
