@@ -101,10 +101,10 @@ class Engine:
     """How late an event may come and still count in its windows. Older ones are recorded only."""
     batch_events: int = _setting(512, _between(1, 100_000))
     """A batch is committed when it has this many events, ..."""
-    batch_ms: int = _setting(20, _between(0, 60_000))
+    batch_ms: int = _setting(2, _between(0, 60_000))
     """... or when its first event has waited this long, whichever comes first."""
     cache_subjects: int = _setting(200_000, _at_least(1_000))
-    """States kept in memory, the most recently used; some 10 KB each with all packs. The others rest in the store."""
+    """States kept in memory, the most recently used; some 10 KB each with all packs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

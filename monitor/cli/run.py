@@ -58,7 +58,7 @@ def _serve(
 ) -> None:
     engine = settings.engine
     runner = EmbeddedRunner(
-        opened.processor, Pace(batch_events=engine.batch_events, gather_ms=engine.batch_ms / 10)
+        opened.processor, Pace(batch_events=engine.batch_events, gather_ms=engine.batch_ms)
     )
     service = LiveService(folder, opened, runner, sensor)
     server = build_server(build_app(service, web_settings(settings)), settings.http.host, settings.http.port)
