@@ -178,7 +178,7 @@ def test_users_may_come_from_the_environment(tmp_path):
 def test_mistakes_of_the_environment_name_the_variable(tmp_path):
     environ = {"RISKMON_HTTP_PORT": "eighty", "RISKMON_HTTP_PROT": "80", "RISKMON_ENGINE_BATCH_MS": "[1"}
     assert problems(tmp_path, "", environ) == [
-        "RISKMON_ENGINE_BATCH_MS: engine.batch_ms: cannot be read: '[1' / the default is 20",
+        "RISKMON_ENGINE_BATCH_MS: engine.batch_ms: cannot be read: '[1' / the default is 2",
         "RISKMON_HTTP_PORT: http.port: expected a whole number, was 'eighty' / digits only, without quotes",
         "RISKMON_HTTP_PROT: unknown setting / did you mean 'RISKMON_HTTP_PORT'?",
     ]
