@@ -42,7 +42,7 @@ PROBE: dict[str, Any] = {
     "when": "amount > 0 CNY",
     "severity": "info",
 }
-BURST = {"id": "P-2", "on": "payment.transfer", "when": "count(24h) >= 3", "points": 40, "severity": "high"}
+BURST = {"id": "P-2", "on": "payment.transfer", "when": "count(24h) >= 3", "points": 40}
 TRAIL = {
     "id": "P-3",
     "on": "payment.transfer",
@@ -53,7 +53,7 @@ UNPAID = {
     "id": "P-4",
     "on": "loan.repayment_due",
     "when": "absent(loan.repayment, for=30d, after=loan.repayment_due, key=loan_id)",
-    "points": 60,
+    "points": 90,
 }
 SHARED = {
     "id": "P-5",
@@ -314,7 +314,9 @@ def test_what_fell_due_by_time_carries_the_time_it_fell_due():
     assert hit.time_ms == tried.event(record("e2", "loan.repayment_due", 30 * DAY_MS, loan_id="L-1")).time_ms
     assert [change.time_ms for change in answer.rating] == sorted(change.time_ms for change in answer.rating)
     assert answer.rating[0].time_ms == hit.time_ms
-    assert len(answer.rating) > 1  # points decay, and the grade falls again before the year is over
+    # Points decay, and the grade falls step by step before the year is over.
+    assert [change.cause for change in answer.rating[1:]] == ["timer", "timer", "timer"]
+    assert len({change.time_ms for change in answer.rating}) == 4
 
 
 def test_a_cancelled_timer_does_not_move_the_stream_time():
