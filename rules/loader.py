@@ -347,10 +347,24 @@ def _pack_predicates(reader: Reader) -> dict[str, tuple[yaml.Node, yaml.Node]]:
 
 
 def load_lists(folder: Path) -> dict[str, ListData]:
-    """Return the lists of a folder: each `name.yaml` with `version`, `about` and `entries`."""
+    """Return the lists of a folder: each `name.yaml` with `version`, `about` and `entries`.
+
+    Raises
+    ------
+    RuleError
+        Where a file is no YAML, with its place.
+    """
     found = {}
     for path in sorted(folder.glob("*.yaml")) if folder.is_dir() else []:
-        plain = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        try:
+            plain = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except (UnicodeDecodeError, yaml.YAMLError) as error:
+            mark = getattr(error, "problem_mark", None)
+            line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+            told = str(getattr(error, "problem", None) or error)
+            raise RuleError(
+                [Mistake(str(path), line, column, f"is no list: {told}", "write YAML as UTF-8")]
+            ) from None
         if not isinstance(plain, dict) or "entries" not in plain:
             continue
         entries = frozenset(str(entry) for entry in plain["entries"])

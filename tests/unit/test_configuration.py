@@ -80,6 +80,8 @@ def test_settings_without_rating_beside_them_take_the_next_folder(tmp_path: Path
         ("lists/fx_rates.yaml", b"- a list"),
         ("lists/fx_rates.yaml", b"a: [b"),
         ("lists/fx_rates.yaml", b"\xff\xfe"),
+        ("lists/fatf_grey.yaml", b"a: [b"),
+        ("lists/fatf_grey.yaml", b"\xff\xfe"),
     ],
 )
 def test_a_bad_file_is_one_sentence(tmp_path: Path, repository: Path, file: str, content: bytes | None):
