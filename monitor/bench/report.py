@@ -76,7 +76,10 @@ class _Bench:
         return max(4_096, events // self.divisor)
 
     def units(self, name: str, us: float, reach: float | None, note: str = "") -> Figure:
-        return Figure(name, round(us / self.unit, 2), "U", reach, note=note or f"{us:.1f} us an event")
+        # Taken again beside every row: the machine may have become slower or faster since the last.
+        unit = unit_us()
+        self.unit = min(self.unit, unit)
+        return Figure(name, round(us / unit, 2), "U", reach, note=note or f"{us:.1f} us an event")
 
     def core(self) -> list[Figure]:
         self.tell("core")

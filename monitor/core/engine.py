@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import attrgetter
 from typing import Any
 
 from monitor.core.answers import again, make_hit, plain_answer
 from monitor.core.assessment import Assessment, Hit, RatingChange
-from monitor.core.detectors import Baseline
 from monitor.core.events import Event, reference
 from monitor.core.known import remember, setters
 from monitor.core.periods import Periods
 from monitor.core.rating import Rater, RatingState
 from monitor.core.runtime import NAMES, evidence
+from monitor.core.scorer import LEARNS, Scorer
 from monitor.core.state import Plan, State, restore
 from monitor.core.words import Words
 from rules.compile import Rulebook
@@ -21,10 +20,6 @@ from rules.plan import StagePlan, TimerSlot
 from rules.vocabulary import Vocabulary
 
 CUSTOMER = "customer"
-LEARNS = ("payment.transfer", "card.authorization", "cash.withdrawal", "cash.deposit")
-"""Kinds whose amounts make a customer's habits."""
-SUSPICIOUS_POINTS = 15.0
-"""Habits are not learnt from an event that hit rules of so many points: fraud is no habit."""
 MODEL_DIMENSION = "fraud"
 ACTION = "alert."
 """Kinds of events that are officers' actions begin so."""
@@ -95,7 +90,7 @@ class Engine:
         }
         self._timers = {stage: space[f"{stage}__timers"] for stage in rulebook.stages}
         self._routes = {kind: self._route(kind) for kind in vocabulary.kinds}
-        self._party = {kind: _party(vocabulary.kinds[kind].fields) for kind in LEARNS}
+        self._scorer = Scorer(vocabulary, periods)
         self._profile = setters(vocabulary.profile)
         self._account = setters(vocabulary.account)
 
@@ -257,29 +252,6 @@ class Engine:
                 sight = ({"unreadable": repr(error)}, title, evidence((), arguments[7]))
             found[place] = (number, band, sight)
 
-    def _score(self, event: Event, state: State, answer: Assessment, hits: list[Hit]) -> float:
-        """Score the event against the customer's habits, then learn it unless it is suspicious."""
-        data = event.data
-        baseline = state.baseline
-        if baseline is None:
-            baseline = state.baseline = Baseline()
-        party = self._party[event.kind](data)
-        hour = self.periods.hour(event.time_ms)
-        features = (event.time_ms, data.amount, party, data.geo.country, data.channel, hour)
-        score: float = baseline.score_one(*features)
-        calm = 1.0 - 0.7 * score
-        points = 0.0
-        for hit in hits:
-            if hit.status == "live":
-                calm *= 1.0 - min(hit.points, 95.0) / 100.0
-                points += hit.points
-        answer.score = round(1.0 - calm, 6)
-        if score >= 0.9:
-            answer.reasons = baseline.reasons(*features)
-        if points < SUSPICIOUS_POINTS:
-            baseline.learn_one(*features)
-        return score
-
     def _rate(self, event: Event, state: State, answer: Assessment, hits: list[Hit], score: float) -> None:
         if state.rating is None:
             state.rating = RatingState()
@@ -289,7 +261,7 @@ class Engine:
         elif event.kind == REVIEWED:
             self.rater.review(state.rating, now_ms)
         for hit in hits:
-            if hit.alert and hit.status == "live" and hit.severity in SERIOUS:
+            if hit.alert and hit.severity in SERIOUS:
                 self.rater.hold(state.rating, hit.rule)
         change = self.rater.apply(
             state.rating,
@@ -407,22 +379,6 @@ class Engine:
             )
             for n, band, sight in found
         ]
-
-
-def _party(fields: tuple[str, ...]) -> Callable[[Any], str | None]:
-    """Return what reads from an event whom the customer dealt with: a terminal, else an account."""
-    if "counterparty.account" not in fields:
-        return attrgetter("terminal_id")
-    if "terminal_id" not in fields:
-        return attrgetter("counterparty.account")
-    either = attrgetter("terminal_id", "counterparty.account")
-
-    def party(data: Any) -> str | None:
-        terminal, account = either(data)
-        found: str | None = terminal if terminal is not None else account
-        return found
-
-    return party
 
 
 def _next_timer(state: State) -> int:
