@@ -125,8 +125,8 @@ class _Bench:
     def growth(self) -> list[Figure]:
         self.tell("10k to 1M customers")
         many = 1_000_000 // self.divisor
-        few = core.starter(self.configuration)
-        small, large, peak_mb = core.by_customers(few, 10_000, many, self.count(80_000))
+        starter = core.starter(self.configuration)
+        small, large, peak_mb = core.by_customers(starter, 10_000, many, self.count(80_000))
         figures = [
             Figure(
                 f"10,000 to {many:,} customers",
