@@ -185,7 +185,8 @@ class Engine:
         answer.hits += hits
         scored = self._scorer.score(event, state, answer, hits) if kind in LEARNS else 0.0
         live = [hit for hit in hits if hit.status == "live"] if hits else hits
-        if live or changed or state.rating is None or kind.startswith(ACTION):
+        is_first = state.rating is None and not kind.startswith(LOOK)
+        if live or changed or is_first or kind.startswith(ACTION):
             self._rate(event, state, answer, live, scored)
 
     def _learn_profile(self, kind: str, data: Any, time_ms: int, state: State) -> bool:
