@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from rules.aggregates import AGGREGATES, aggregate
 from rules.errors import nearest
-from rules.library import FUNCTIONS, Function
+from rules.functions import FUNCTIONS, Function
 from rules.nodes import Binary, Call, Filtered, Group, Literal, Name, Node, Sequence, Unary
 from rules.operators import arithmetic, compare, member
 from rules.patterns import sequence

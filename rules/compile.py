@@ -17,8 +17,8 @@ import rules.check as _check  # noqa: F401  fills the table of checks
 from rules.blocks import Block, nested
 from rules.errors import ExpressionError, Mistake, RuleError, nearest
 from rules.feeding import slot_blocks
+from rules.functions import FUNCTIONS
 from rules.grammar import parse
-from rules.library import FUNCTIONS
 from rules.model import Expression, ListData, Rule
 from rules.nodes import Call, Name, Node
 from rules.patterns import absence, is_absence

@@ -10,7 +10,7 @@ import re
 import pytest
 
 from rules.aggregates import AGGREGATES, EXAMPLES
-from rules.library import FUNCTIONS
+from rules.functions import FUNCTIONS
 from rules.loader import OPTIONAL, REQUIRED
 from rules.model import DIMENSIONS, DISCLOSURES, MARKS, SEGMENTS, SEVERITIES, STATUSES
 from rules.vocabulary import load_vocabulary

@@ -12,8 +12,8 @@ from monitor.ruletest import RuleTests, read_cases
 from rules.aggregates import EXAMPLES
 from rules.compile import compile_rulebook
 from rules.errors import RuleError
+from rules.functions import FUNCTIONS
 from rules.grammar import parse
-from rules.library import FUNCTIONS
 from rules.loader import load_lists, load_packs, load_predicates, read_rule
 from rules.model import Expression
 from rules.vocabulary import load_vocabulary
