@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ from streams.processor import Processor
 
 HEADER = b"event_id,customer_id,time,score,rules\n"
 _LONGEST_PAUSE_S = 5.0
+_MARKS = re.compile('[,"\\r\\n]')
 
 
 class Source(Protocol):
@@ -178,7 +180,7 @@ def _row(outcome: Outcome) -> bytes:
 
 
 def _quoted(column: str) -> str:
-    if any(mark in column for mark in ',"\r\n'):
+    if _MARKS.search(column):
         return '"' + column.replace('"', '""') + '"'
     return column
 
