@@ -58,7 +58,8 @@ def until(found: Callable[[], Any], process: subprocess.Popen[bytes] | None = No
         except (OSError, ValueError, KeyError, httpx.HTTPError):
             pass
         time.sleep(0.05)
-    raise AssertionError(f"nothing came of {found.__name__}")
+    status = "" if process is None else f"; the process ended with {process.poll()}"
+    raise AssertionError(f"nothing came of {found.__name__}{status}")
 
 
 @contextmanager
@@ -78,7 +79,11 @@ def running(data: Path, *arguments: str) -> Iterator[Service]:
         return url if httpx.get(f"{url}/readyz", timeout=5).is_success else ""
 
     try:
-        yield Service(data, process, until(address, process))
+        try:
+            url = until(address, process)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {(data / 'log').read_text()}") from None
+        yield Service(data, process, url)
     finally:
         process.kill()
         process.wait()
