@@ -63,6 +63,13 @@ def test_the_first_rule_passes_check_and_tests(folder):
     assert "remark" not in said
 
 
+def test_the_worked_example_of_time_holds(tmp_path):
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / "time.md").read_text(), re.M | re.S)
+    (tmp_path / "OWN-1.yaml").write_text(one("yaml", "id: OWN-1"))
+    (tmp_path / "OWN-1.test.yaml").write_text(example)
+    assert "1 of 1 cases" in shell("riskmon rules test .", tmp_path)
+
+
 def test_own_data_raises_the_alert_of_the_own_rule(folder):
     said = shell(one("sh", "replay payments.csv"), folder)
     report = orjson.loads((folder / "report.json").read_bytes())
