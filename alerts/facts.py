@@ -81,6 +81,19 @@ def raised_fact(alert: Alert) -> dict[str, Any]:
     }
 
 
+def decision_fact(alert: Alert) -> dict[str, Any]:
+    """Return what the engine needs of an officer's action, journaled with its event as facts."""
+    return {
+        "subject": alert.subject,
+        "subject_id": alert.subject_id,
+        "rule": alert.rule,
+        "status": str(alert.status),
+        "hit_ms": alert.last_hit_ms,
+        "disposition": alert.disposition,
+        "quiet_ms": alert.opened_ms + alert.cooldown_ms,
+    }
+
+
 def rise(change: RatingChange, ref: int, cooldown_ms: int) -> Hit | None:
     """Return a rise of the grade to high or medium-high as a hit of the rule `rating`, else None.
 

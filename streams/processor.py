@@ -16,9 +16,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from alerts.desk import ACTIONS
+from alerts.facts import decision_fact
 from alerts.lifecycle import ActionNotAllowedError, UnknownAlertError
 from monitor.core.assessment import Assessment, Hit
-from monitor.core.events import Event
+from monitor.core.events import Event, taken_back
 from streams.faults import Fault, Rejection
 from streams.journal import GENESIS, answer_of, facts_of, journal_row, tick, tick_of
 from streams.ports import (
@@ -35,6 +36,7 @@ from streams.ports import (
     Store,
     StoreUnavailableError,
 )
+from streams.recall import note_passed
 from streams.states import StateCache
 
 Result = TypeVar("Result")
@@ -248,7 +250,7 @@ class Processor:
             return self._answer_again(event, seq)
         if event.kind in ACTIONS:
             try:
-                event.facts = decided(self._desk.act(event.kind, event.data, event.time_ms))
+                event.facts = decision_fact(self._desk.act(event.kind, event.data, event.time_ms))
             except (ActionNotAllowedError, UnknownAlertError) as error:
                 self._progress.counters.refused += 1
                 return Outcome("refused", event.id, time_ms=event.time_ms, message=str(error))
@@ -263,10 +265,16 @@ class Processor:
     def _answer_again(self, event: Event, seq: int) -> Outcome:
         self._progress.counters.duplicates += 1
         self.sensor.on_duplicate()
-        committed = seq <= self._progress.head - len(self._pending)
-        row = self.store.row(seq) if committed else self._pending[seq - self._progress.head - 1]
-        score, late, rules = answer_of(row)
+        score, late, rules = answer_of(self._row(seq))
         return Outcome("duplicate", event.id, time_ms=event.time_ms, score=score, rules=rules, late=late)
+
+    def _row(self, seq: int) -> JournalRow:
+        committed = seq <= self._progress.head - len(self._pending)
+        return self.store.row(seq) if committed else self._pending[seq - self._progress.head - 1]
+
+    def _find(self, ref: int) -> Event | None:
+        seq = self.store.index.get_unsealed(ref) or self.store.index.find([ref]).get(ref)
+        return None if seq is None else self._codec.decode(self._row(seq).body)
 
     def _accept(self, event: Event, received_ms: int) -> Outcome:
         progress, every = self._progress, self._tick_every_ms
@@ -282,6 +290,8 @@ class Processor:
             self._pass_time(event, received_ms)
             return Outcome("accepted", event.id, time_ms=event.time_ms)
         outcome = Outcome("accepted", event.id, time_ms=event.time_ms)
+        if (target := taken_back(event)) is not None and (old := self._find(target)) is not None:
+            note_passed(self._engine, event, old)
         hits = self._assess(event, progress.head + 1, outcome)
         if hits:
             outcome.hits = tuple(hits)
@@ -386,15 +396,3 @@ class Processor:
             "$", f"the engine failed: {type(error).__name__}: {error}", "redrive it after the repair"
         )
         return Rejection(record.body, "engine_failed", (fault,), event.id if type(event) is Event else None)
-
-
-def decided(alert: Any) -> dict[str, Any]:
-    """Return what the engine needs of an officer's action, journaled with the event as its facts."""
-    return {
-        "subject": alert.subject,
-        "subject_id": alert.subject_id,
-        "rule": alert.rule,
-        "status": str(alert.status),
-        "hit_ms": alert.last_hit_ms,
-        "disposition": alert.disposition,
-    }

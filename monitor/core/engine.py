@@ -7,7 +7,7 @@ from typing import Any
 
 from monitor.core.answers import again, make_hit, plain_answer
 from monitor.core.assessment import Assessment, Hit, RatingChange
-from monitor.core.events import Event, reference
+from monitor.core.events import ALSO, REVERSAL, Event, taken_back
 from monitor.core.known import remember, setters
 from monitor.core.periods import Periods
 from monitor.core.rating import Rater, RatingState
@@ -101,7 +101,7 @@ class Engine:
             # An action names an alert; whom the alert is about came with it from the desk.
             subject = event.facts["subject"]
             return [(CUSTOMER, event.facts["subject_id"])] if subject == CUSTOMER else []
-        found = []
+        found = [(kind, name) for kind, name in event.facts[ALSO]] if ALSO in event.facts else []
         for stage, head, tail in self._routes[event.kind]:
             value = getattr(data, head)
             if tail and value is not None:
@@ -142,7 +142,7 @@ class Engine:
             state.now_ms = time_ms
         if kind == CUSTOMER:
             self._assess_customer(event, state, answer)
-        elif not self._take_back(event, state):
+        elif not self._take_back(event, state) and not _is_passed(event, kind, subject_id):
             answer.hits += self._ask(event, kind, state, answer)
         state.remember(ref, answer.score, plain_answer(answer), self.grace_ms)
         state.set_due()
@@ -200,15 +200,11 @@ class Engine:
 
     def _take_back(self, event: Event, state: State) -> bool:
         """Undo what the event reverses or corrects; True where nothing else is left to do."""
-        data = event.data
-        reversed_id = data.reversal_of
-        if reversed_id is None and event.kind == "card.reversal":
-            reversed_id = data.of_event
-        target = reversed_id or data.correction_of
+        target = taken_back(event)
         if target is None:
             return False
-        state.forget_event(reference(data.source_system or "", target))
-        return reversed_id is not None and event.kind != "card.reversal"
+        state.forget_event(target)
+        return event.data.reversal_of is not None and event.kind != REVERSAL
 
     def _ask(self, event: Event, stage: str, state: State, answer: Assessment) -> list[Hit]:
         function = self._functions.get((stage, event.kind))
@@ -262,7 +258,8 @@ class Engine:
         elif event.kind == REVIEWED:
             self.rater.review(state.rating, now_ms)
         for hit in hits:
-            if hit.alert and hit.severity in SERIOUS:
+            # Inside the cooldown of a closed alert no alert comes that somebody could close.
+            if hit.alert and hit.severity in SERIOUS and hit.time_ms >= state.quiet.get(hit.rule, 0):
                 self.rater.hold(state.rating, hit.rule)
         change = self.rater.apply(
             state.rating,
@@ -287,6 +284,7 @@ class Engine:
                 self.rater.hold(rating, facts["rule"])
             return
         self.rater.release(rating, facts["rule"], state.now_ms)
+        state.quiet[facts["rule"]] = facts["quiet_ms"]
         change = self.rater.outcome(
             rating,
             facts["rule"],
@@ -380,6 +378,11 @@ class Engine:
             )
             for n, band, sight in found
         ]
+
+
+def _is_passed(event: Event, kind: str, subject_id: str) -> bool:
+    """Return whether the subject is touched only because the event taken back touched it."""
+    return ALSO in event.facts and [kind, subject_id] in event.facts[ALSO]
 
 
 def _next_timer(state: State) -> int:

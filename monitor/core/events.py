@@ -6,6 +6,11 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
+ALSO = "also"
+"""The fact that names subjects of the event taken back which the event itself does not name."""
+REVERSAL = "card.reversal"
+"""The kind that takes back what its `of_event` names."""
+
 
 def reference(source_system: str, event_id: str) -> int:
     """Return the 64-bit reference of an event: what states and evidence keep instead of its id.
@@ -48,3 +53,12 @@ class Event:
     """The record as canonical JSON: what the journal keeps."""
     facts: dict[str, Any] = field(default_factory=dict)
     """What entity stages attached (aggregate name to value); journaled with the event."""
+
+
+def taken_back(event: Event) -> int | None:
+    """Return the reference of the event that this one reverses or corrects; None for any other."""
+    data = event.data
+    target = getattr(data, "reversal_of", None) or getattr(data, "correction_of", None)
+    if target is None and event.kind == REVERSAL:
+        target = data.of_event
+    return None if target is None else reference(data.source_system or "", target)

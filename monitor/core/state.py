@@ -43,6 +43,8 @@ class State:
         Reference of an event to its answer as plain data, where there was more than a score.
     profile, accounts
         Last known values of the vocabulary's profile fields; of each account.
+    quiet
+        Rule to the end of the cooldown of its last alert that an officer closed.
     timer_ms
         When the first timer of a rule falls due; 0 = none.
     rating_ms
@@ -59,6 +61,7 @@ class State:
         "now_ms",
         "plan",
         "profile",
+        "quiet",
         "rating",
         "rating_ms",
         "recent",
@@ -75,6 +78,7 @@ class State:
         self.recent: dict[int, tuple[int, int]] = {}
         self.answers: dict[int, Any] = {}
         self.profile: dict[str, Any] = {}
+        self.quiet: dict[str, int] = {}
         self.accounts: dict[str, dict[str, Any]] = {}
         self.timer_ms = 0
         self.rating_ms = 0
@@ -135,6 +139,7 @@ class State:
                 list(self.answers.items()),
                 self.profile,
                 self.accounts,
+                self.quiet,
                 slots,
                 self.timer_ms,
                 self.rating_ms,
@@ -169,9 +174,9 @@ def restore(plan: Plan, packed: bytes) -> State:
     if not isinstance(plain, list) or not plain or plain[0] != VERSION:
         found = plain[0] if isinstance(plain, list) and plain else plain
         raise SnapshotError(f"snapshot: expected version {VERSION}, was {found!r}")
-    _, now_ms, recent, answers, profile, accounts, slots, timer_ms, rating_ms, rating, baseline = plain
+    _, now_ms, recent, answers, profile, accounts, quiet, slots, timer_ms, rating_ms, rating, baseline = plain
     state = State(plan)
-    state.now_ms, state.profile, state.accounts = now_ms, profile, accounts
+    state.now_ms, state.profile, state.accounts, state.quiet = now_ms, profile, accounts, quiet
     state.timer_ms, state.rating_ms = timer_ms, rating_ms
     arrived = zip(array("q", recent[1]), array("I", recent[2]), strict=True)
     state.recent = dict(zip(array("q", recent[0]), arrived, strict=True))

@@ -125,6 +125,7 @@ def decision(
         "rule": "P-1",
         "status": status,
         "hit_ms": START_MS,
+        "quiet_ms": START_MS,
         "disposition": disposition,
     }
     return record(name, kind, at_ms, alert_id="a-1", actor="ada", customer_id=None), facts
@@ -170,6 +171,16 @@ def test_a_reopened_alert_holds_the_grade_again(bench):
     bench.send(*decision("d1", 1, "alert.closed", "closed", "inconclusive"))
     bench.send(*decision("d2", 2, "alert.reopened", "open", None))
     assert bench.tick(365 * DAY_MS) == []
+
+
+def test_a_hit_inside_the_cooldown_of_a_closed_alert_holds_no_grade(bench):
+    bench.send(payment("e1", 0, "5000"))
+    body, facts = decision("d1", 1, "alert.closed", "closed", "inconclusive")
+    bench.send(body, facts | {"quiet_ms": START_MS + DAY_MS})
+    bench.send(payment("e2", 2, "5000"))
+    assert bench.state().rating.open_alerts == []
+    bench.send(payment("e3", DAY_MS, "5000"))
+    assert bench.state().rating.open_alerts == ["P-1"]
 
 
 def test_an_action_about_another_subject_touches_no_customer(bench):
