@@ -12,7 +12,7 @@ from monitor.core.known import remember, setters
 from monitor.core.periods import Periods
 from monitor.core.rating import Rater, RatingState
 from monitor.core.runtime import NAMES, evidence
-from monitor.core.scorer import LEARNS, Scorer
+from monitor.core.scorer import LEARNS, SUSPICIOUS_POINTS, Scorer
 from monitor.core.state import Plan, State, restore
 from monitor.core.words import Words
 from rules.compile import Rulebook
@@ -269,7 +269,7 @@ class Engine:
             profile=state.profile,
             customer_id=customer_id,
             cause=event.id,
-            model_scores={MODEL_DIMENSION: score} if hits and score else None,
+            model_scores={MODEL_DIMENSION: score} if score and _is_serious(hits) else None,
         )
         state.rating_ms = self.rater.due_ms(state.rating) or 0
         if change is not None:
@@ -378,6 +378,11 @@ class Engine:
             )
             for n, band, sight in found
         ]
+
+
+def _is_serious(hits: list[Hit]) -> bool:
+    """Return whether rules say enough for the habit score to count: one odd payment is no risk."""
+    return sum(hit.points for hit in hits) >= SUSPICIOUS_POINTS
 
 
 def _is_passed(event: Event, kind: str, subject_id: str) -> bool:
