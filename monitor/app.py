@@ -82,8 +82,7 @@ def open_data(
         Where another service has it open.
     """
     db = open_database(data / DATABASE, sync)
-    # States are many and live long; the collector would walk them all again and again to find nothing.
-    gc.set_threshold(200_000, 50, 100)
+    calm_collector()
     try:
         for schema in SCHEMAS:
             db.executescript(schema)
@@ -108,6 +107,11 @@ def open_data(
         db.close()
         raise
     return Opened(processor, store, configuration)
+
+
+def calm_collector() -> None:
+    """Let the garbage collector look seldom: states are many, live long and hold no cycles."""
+    gc.set_threshold(200_000, 50, 100)
 
 
 def configuration_engines(store: SqliteStore) -> Callable[[str], Engine]:

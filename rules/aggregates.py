@@ -12,9 +12,9 @@ from dataclasses import replace
 from fractions import Fraction
 
 from rules.asked import Asked, taken_apart
-from rules.nodes import Binary, Call, Group, Literal, Name, Node
+from rules.nodes import Binary, Call, Group, Literal, Name, Node, Unary
 from rules.plan import MarkerSlot, Selection, SeriesSlot, SightingsSlot
-from rules.terms import WORDS, WRONG, Scope, Term, shared
+from rules.terms import WORDS, WRONG, Scope, Term, conjuncts, shared
 from rules.windows import Window, window
 
 MICRO = 1_000_000
@@ -96,7 +96,17 @@ def _value(scope: Scope, asked: Asked, node: Node) -> Term:
         return WRONG
     if len({term.type for term in terms}) > 1:
         return scope.fail(node.at, "the value has different types in different kinds of events")
-    return replace(terms[0], nullable=any(term.nullable for term in terms))
+    nullable = any(term.nullable for term in terms) and not _is_there(asked.where, node)
+    return replace(terms[0], nullable=nullable)
+
+
+def _is_there(where: Node | None, value: Node) -> bool:
+    """Return whether a window's condition says itself that the value is not missing.
+
+    Then nothing has to be left out for the value's sake, and values of one window share a series.
+    """
+    wanted = Unary(0, "not", Call(0, "missing", (value,))).text()
+    return where is not None and any(part.text() == wanted for part in conjuncts(where))
 
 
 def _need(scope: Scope, asked: Asked, values: int) -> tuple[list[Node], Node | None] | None:

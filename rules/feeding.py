@@ -46,11 +46,26 @@ def _push(scope: Scope, place: int, slot: SeriesSlot) -> Block:
     push = (
         f"s.push(t, r, ({''.join(f'{code}, ' for code in sums)}), ({''.join(f'{code}, ' for code in items)}))"
     )
-    simple = not items and not slot.squares and len(sums) <= 1
     width = len(slot.sums) + 2
-    lines = _inline_push(sums, push) if simple else [push, "q = s.rows"]
+    lines = [push, "q = s.rows"]
+    if not slot.squares and len(sums) + bool(items) <= 1:
+        lines = _inline_items(items, push) if items else _inline_push(sums, push)
     prune = [f"if not len(q) % {32 * width}:", f"{INDENT}s.prune(now - {slot.retain_ms}, {slot.keep_last})"]
     return Block(conditions, (*find, *lines, *prune), last)
+
+
+def _inline_items(items: Sequence[str], push: str) -> list[str]:
+    """Return the lines of `Series.push` for raw values alone, while no index over them is in use."""
+    appended = [f"{INDENT}s.items[{n}].append({code})" for n, code in enumerate(items)]
+    return [
+        "q = s.rows",
+        "if not q or t < q[-2] or s.derived is not None:",
+        f"{INDENT}{push}",
+        "else:",
+        f"{INDENT}q.append(t)",
+        f"{INDENT}q.append(r)",
+        *appended,
+    ]
 
 
 def _present(term: Term) -> tuple[str, ...]:

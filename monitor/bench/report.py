@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from monitor.app import calm_collector
 from monitor.bench import core, durable
 from monitor.bench.standard import quantile, transfers, unit_us
 from monitor.configuration import Configuration
@@ -66,6 +67,7 @@ def run(
 class _Bench:
     def __init__(self, settings: Settings, configuration: Configuration, divisor: int, tell: Tell) -> None:
         self.settings, self.configuration, self.divisor, self.tell = settings, configuration, divisor, tell
+        calm_collector()
         self.unit = unit_us()
         self.rules = sum(rule.status == "live" for rule in configuration.rules or ())
         tell("making a simulated bank")

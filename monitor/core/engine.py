@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from monitor.core.answers import again, make_hit, plain_answer
 from monitor.core.assessment import Assessment, Hit, RatingChange
+from monitor.core.conversion import Convert, by_day
 from monitor.core.events import ALSO, REVERSAL, Event, taken_back
 from monitor.core.known import remember, setters
 from monitor.core.periods import Periods
@@ -28,8 +28,6 @@ LOOK = "data."
 REVIEWED = "kyc.review_completed"
 SERIOUS = ("high", "critical")
 """While alerts of hits so severe are open, the grade does not fall."""
-Convert = Callable[[int, str, int], int]
-"""(amount, currency, time_ms) -> amount in the base currency."""
 
 
 class Engine:
@@ -75,7 +73,7 @@ class Engine:
         lists = {name: data.entries for name, data in rulebook.lists.items()}
         space: dict[str, Any] = NAMES | {
             "PERIODS": periods,
-            "FX": convert,
+            "FX": by_day(convert),
             "LISTS": lists,
             "show": words.show,
             "plain": words.plain,

@@ -63,7 +63,7 @@ class Series:
     (True, 15)
     """
 
-    __slots__ = ("_derived", "bases", "items", "pruned", "rows", "squares", "width")
+    __slots__ = ("bases", "derived", "items", "pruned", "rows", "squares", "width")
 
     def __init__(self, sums: int = 0, squares: tuple[int, ...] = (), items: int = 0) -> None:
         self.rows: Rows = array("q")
@@ -75,7 +75,8 @@ class Series:
         self.items: list[list[Any]] = [[] for _ in range(items)] if items else _NO_ITEMS
         self.pruned = 0
         """Number of events pruned so far: index 0 is the event at position `pruned`."""
-        self._derived: dict[tuple[str, int], Any] | None = None
+        self.derived: dict[tuple[str, int], Any] | None = None
+        """Indexes over raw columns, made when first asked for; None where there is none."""
 
     def __len__(self) -> int:
         return len(self.rows) // self.width
@@ -136,7 +137,7 @@ class Series:
         if items:
             for raw, item in zip(self.items, items, strict=False):
                 raw.append(item)
-            if self._derived is not None:
+            if self.derived is not None:
                 self._extend(items)
 
     def remove(self, ref: int) -> bool:
@@ -156,7 +157,7 @@ class Series:
             del roots[i + 1]
         for raw in self.items:
             del raw[i]
-        self._derived = None
+        self.derived = None
         return True
 
     def prune(self, before_ms: int, keep_last: int = 0, *, lazily: bool = True) -> None:
@@ -302,7 +303,7 @@ class Series:
             _shift(roots, i + 1, nums[k] * nums[k])
         for raw, item in zip(self.items, items, strict=False):
             raw.insert(i, item)
-        self._derived = None
+        self.derived = None
 
     def _shift(self, i: int, nums: Sequence[int]) -> None:
         """Add values to the running sums from row `i` on."""
@@ -319,23 +320,23 @@ class Series:
         return wide
 
     def _index(self, kind: str, c: int) -> Any:
-        if self._derived is None:
-            self._derived = {}
-        index = self._derived.get((kind, c))
+        if self.derived is None:
+            self.derived = {}
+        index = self.derived.get((kind, c))
         if index is None:
             index = _INDEXES[kind]()
             for position, value in enumerate(self.items[c], self.pruned):
                 index.push(position, value)
-            self._derived[kind, c] = index
+            self.derived[kind, c] = index
         return index
 
     def _extend(self, items: tuple[Any, ...]) -> None:
         position = self.pruned + len(self) - 1
-        for (_, c), index in (self._derived or {}).items():
+        for (_, c), index in (self.derived or {}).items():
             index.push(position, items[c])
 
     def _forget(self, count: int) -> None:
-        for (_, c), index in (self._derived or {}).items():
+        for (_, c), index in (self.derived or {}).items():
             index.forget(self.pruned + count, self.items[c][:count])
 
 
