@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import resource
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from itertools import islice
 from pathlib import Path
 from random import Random
+from time import perf_counter
 
 from monitor.bench.standard import DAY_MS, START_MS, card_days, once_us, transfer, transfers
 from monitor.configuration import Configuration, build_codec, build_engine
@@ -18,6 +19,8 @@ from monitor.core.state import State
 from rules.loader import read_rule
 from rules.model import Rule
 from streams.codec import Codec
+
+BATCH = 512
 
 
 class Bank:
@@ -51,11 +54,34 @@ class Bank:
 
 
 def assess_us(bank: Bank, records: Iterable[bytes], chunk: int) -> float:
-    """Return the least microseconds an event over chunks of a stream, after the first one."""
-    events = bank.decode(records)
-    parts = [events[at : at + chunk] for at in range(0, len(events), chunk)]
-    times = [once_us(partial(bank.assess, part), len(part)) for part in parts]
-    return min(times[1:] or times)
+    """Return the least microseconds an event over chunks of a stream, after the first one.
+
+    Events are decoded batch by batch just before they are assessed, as the service does: decoded all
+    at once they would lie cold in memory.
+    """
+    batches = batched(iter(records), BATCH)
+    costs: list[float] = []
+    while part := list(islice(batches, max(1, chunk // BATCH))):
+        costs.append(_part_us(bank, part))
+    return min(costs[1:] or costs)
+
+
+def _part_us(bank: Bank, batches: Sequence[Sequence[bytes]]) -> float:
+    spent, count = 0.0, 0
+    gc.collect()
+    for batch in batches:
+        events = bank.decode(batch)
+        started = perf_counter()
+        bank.assess(events)
+        spent += perf_counter() - started
+        count += len(events)
+    return spent / count * 1e6
+
+
+def batched(records: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
+    """Give records in lists of a size."""
+    while batch := list(islice(records, size)):
+        yield batch
 
 
 def decode_us(configuration: Configuration, records: Sequence[bytes]) -> float:

@@ -97,12 +97,19 @@ class State:
         recent[ref] = (self.now_ms, round(score * MILLION))
         if answer is not None:
             self.answers[ref] = answer
-        while len(recent) > REMEMBERED:
-            oldest = next(iter(recent))
-            if recent[oldest][0] >= self.now_ms - grace_ms:
-                return
-            del recent[oldest]
-            self.answers.pop(oldest, None)
+        # Now and then, not every time: past those that went before, the first entry is slow to find.
+        if len(recent) > REMEMBERED and not len(recent) & 7:
+            self._forget_answers(self.now_ms - grace_ms)
+
+    def _forget_answers(self, before_ms: int) -> None:
+        gone, spare = [], len(self.recent) - REMEMBERED
+        for ref, (arrived_ms, _) in self.recent.items():
+            if arrived_ms >= before_ms or len(gone) == spare:
+                break
+            gone.append(ref)
+        for ref in gone:
+            del self.recent[ref]
+            self.answers.pop(ref, None)
 
     def forget_event(self, ref: int) -> None:
         """Take an event out of every window: it was reversed or corrected."""
