@@ -80,6 +80,10 @@ class Desk:
         self._settings = settings or DeskSettings()
         self._load()
 
+    def adopt(self, settings: DeskSettings) -> None:
+        """Go on with other settings: alerts raised before keep their due times."""
+        self._settings = settings
+
     def consider(self, assessment: Assessment) -> list[Alert]:
         """Carry out an assessment; return the alerts it raised.
 

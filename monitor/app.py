@@ -95,7 +95,7 @@ def open_data(
             build_engine(configuration),
             build_codec(configuration),
             store,
-            Desk(SqliteAlertStore(db), ledger, desk_settings(settings)),
+            Desk(SqliteAlertStore(db), ledger, desk_settings(configuration)),
             ledger,
             DeadLetters(db),
             sensor,
@@ -133,16 +133,12 @@ def _archived_engine(archive: bytes) -> Engine:
     return build_engine(Configuration.of_archive(archive))
 
 
-def desk_settings(settings: Settings) -> DeskSettings:
-    """Return the desk's part of the settings.
-
-    Four eyes need two people: while no users are configured, everybody is the officer `local`,
-    and one person closes an alert alone.
-    """
-    sla, zone = settings.alerts.sla, ZoneInfo(settings.institution.zone)
+def desk_settings(configuration: Configuration) -> DeskSettings:
+    """Return the desk's part of a configuration."""
+    desk, zone = configuration.plain["desk"], ZoneInfo(configuration.plain["zone"])
     return DeskSettings(
-        four_eyes=frozenset(settings.alerts.four_eyes) if settings.http.users else frozenset(),
-        calendar=Calendar(zone=zone, within_ms=sla.within_ms, within_days=sla.within_days),
+        four_eyes=frozenset(desk["four_eyes"]),
+        calendar=Calendar(zone=zone, within_ms=desk["within_ms"], within_days=desk["within_days"]),
     )
 
 

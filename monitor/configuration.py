@@ -46,7 +46,7 @@ class Configuration:
     ----------
     plain
         `rules` (each with `pack`, `file` and its content), `predicates`, `lists`, `rating`, `rates`,
-        `base_currency`, `zone`, `grace_ms`.
+        `base_currency`, `zone`, `grace_ms`, `desk` (waits and four eyes).
     """
 
     plain: Mapping[str, Any]
@@ -140,6 +140,7 @@ def read_configuration(settings: Settings, folder: Path, packs: Sequence[str] = 
         "base_currency": settings.institution.base_currency,
         "zone": settings.institution.zone,
         "grace_ms": settings.engine.grace_ms,
+        "desk": _desk(settings),
     }
     # As the archive says it: names that are numbers in a file are texts there.
     return Configuration(orjson.loads(Configuration(plain).archive), tuple(rules))
@@ -162,6 +163,17 @@ def _mapping(file: Path) -> dict[str, Any]:
         was = type(found).__name__
         raise ConfigurationError(f"{file}: expected names with values, was {was}\n  hint: write name: value")
     return found
+
+
+def _desk(settings: Settings) -> dict[str, Any]:
+    """Return what decides alerts' due times and closing.
+
+    Four eyes need two people: while no users are configured, everybody is the officer `local`, and
+    one person closes an alert alone.
+    """
+    sla = settings.alerts.sla
+    four_eyes = sorted(settings.alerts.four_eyes) if settings.http.users else []
+    return {"four_eyes": four_eyes, "within_ms": sla.within_ms, "within_days": sla.within_days}
 
 
 def read_rules(configuration: Configuration) -> Sequence[Rule]:

@@ -13,7 +13,6 @@ from monitor.app import CONFIGURATION, DATABASE, SCHEMAS, desk_settings
 from monitor.audit.ledger import Ledger
 from monitor.audit.verify import Finding, reading, verify
 from monitor.configuration import Configuration, build_codec, build_engine
-from monitor.settings import Settings
 from streams.deadletter import DeadLetters
 from streams.processor import Processor
 from streams.states import StateCache
@@ -23,7 +22,6 @@ from streams.verification import checks
 
 def proof(
     data: Path,
-    settings: Settings,
     begun: Callable[[str], None] = lambda name: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Finding]:
@@ -33,8 +31,6 @@ def proof(
 
     Parameters
     ----------
-    settings
-        The desk's part of them: due times and four eyes.
     begun, progress
         Called with each check's name, and while recomputing with journal rows done and in all.
 
@@ -46,38 +42,42 @@ def proof(
     with closing(reading(read_only(data / DATABASE))) as db:
         try:
             db.execute("BEGIN")
-            return verify(db, checks(_build(db, settings), _adopt(db), progress), begun)
+            again = _Again(db)
+            return verify(db, checks(again.build, again.adopt, progress), begun)
         except sqlite3.DatabaseError as error:
             return [Finding("file", "", str(error))]
 
 
-def _build(
-    db: sqlite3.Connection, settings: Settings
-) -> Callable[[SqliteStore, str, type[StateCache]], Processor]:
-    def build(store: SqliteStore, digest: str, states: type[StateCache]) -> Processor:
+class _Again:
+    """Makes the parts anew, by the archive of each time."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._desk: Desk | None = None
+
+    def build(self, store: SqliteStore, digest: str, states: type[StateCache]) -> Processor:
+        """Return a processor over an empty store, by the first configuration."""
         for schema in SCHEMAS:
             store.db.executescript(schema)
-        configuration = _archived(db, digest)
+        configuration = _archived(self._db, digest)
         ledger = Ledger(store.db)
+        self._desk = Desk(SqliteAlertStore(store.db), ledger, desk_settings(configuration))
         return Processor(
             build_engine(configuration),
             build_codec(configuration),
             store,
-            Desk(SqliteAlertStore(store.db), ledger, desk_settings(settings)),
+            self._desk,
             ledger,
             DeadLetters(store.db),
             states=states,
         )
 
-    return build
-
-
-def _adopt(db: sqlite3.Connection) -> Callable[[Processor, str], None]:
-    def adopt(processor: Processor, digest: str) -> None:
-        configuration = _archived(db, digest)
+    def adopt(self, processor: Processor, digest: str) -> None:
+        """Go on by a later configuration."""
+        configuration = _archived(self._db, digest)
         processor.adopt(build_engine(configuration), build_codec(configuration))
-
-    return adopt
+        assert self._desk is not None
+        self._desk.adopt(desk_settings(configuration))
 
 
 def _archived(db: sqlite3.Connection, digest: str) -> Configuration:

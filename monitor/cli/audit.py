@@ -18,7 +18,7 @@ from alerts.stores.sqlite import SqliteAlertStore
 from monitor.app import DATABASE
 from monitor.audit.export import evidence, plain_entry, readable, sign, signing_key
 from monitor.audit.ledger import Entry, Ledger
-from monitor.cli.output import Failure, failures, read_settings, show_json
+from monitor.cli.output import Failure, failures, show_json
 from monitor.core.events import reference
 from monitor.recompute import proof
 from streams.stores.sqlite import event_body, progress, read_only
@@ -41,7 +41,6 @@ def group() -> None:
 @app.command()
 def verify(
     data: Data = _DATA,
-    config: Annotated[Path | None, typer.Option(help="settings file")] = None,
     head: Annotated[
         str, typer.Option(help="a ledger head noted before, hex digits: must be in the ledger")
     ] = "",
@@ -49,9 +48,8 @@ def verify(
 ) -> None:
     """Check every chain and recompute every decision from the journal; status 1 where anything differs."""
     with failures(), _bar() as bar:
-        settings = read_settings(config)
         try:
-            found = [str(finding) for finding in proof(data, settings, bar.begin, bar.move)]
+            found = [str(finding) for finding in proof(data, bar.begin, bar.move)]
         except FileNotFoundError as error:
             raise Failure(str(error)) from None
     with closing(read_only(data / DATABASE)) as db:

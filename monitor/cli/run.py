@@ -22,6 +22,7 @@ from alerts.inbox.settings import WebSettings
 from monitor.app import DATABASE, HOUR_MS, SERVICE, Opened, desk_settings, open_data, relay
 from monitor.bank import SimulatedBank, setting
 from monitor.cli.output import Failure, configured, data_folder, failures
+from monitor.configuration import Configuration
 from monitor.live import LiveSensor, LiveService, readings
 from monitor.settings import Settings
 from streams.runners.embedded import EmbeddedRunner, Pace
@@ -61,7 +62,8 @@ def _serve(
         opened.processor, Pace(batch_events=engine.batch_events, gather_ms=engine.batch_ms)
     )
     service = LiveService(folder, opened, runner, sensor)
-    server = build_server(build_app(service, web_settings(settings)), settings.http.host, settings.http.port)
+    pages = build_app(service, web_settings(settings, opened.configuration))
+    server = build_server(pages, settings.http.host, settings.http.port)
     listening = _socket(settings.http.host, settings.http.port)
     stack.callback(listening.close)
     bank = None
@@ -96,15 +98,14 @@ def _serve(
         typer.echo("stopping: writing what is unwritten ...")
 
 
-def web_settings(settings: Settings) -> WebSettings:
+def web_settings(settings: Settings, configuration: Configuration) -> WebSettings:
     """Return the inbox's part of the settings."""
     users = tuple(
         User(name=user.name, token_sha256=user.token_sha256, roles=frozenset(user.roles))
         for user in settings.http.users
     )
-    return WebSettings(
-        users=users, zone=ZoneInfo(settings.institution.zone), four_eyes=desk_settings(settings).four_eyes
-    )
+    four_eyes = desk_settings(configuration).four_eyes
+    return WebSettings(users=users, zone=ZoneInfo(settings.institution.zone), four_eyes=four_eyes)
 
 
 def _socket(host: str, port: int) -> socket.socket:

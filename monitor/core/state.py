@@ -102,7 +102,8 @@ class State:
             self._forget_answers(self.now_ms - grace_ms)
 
     def _forget_answers(self, before_ms: int) -> None:
-        gone, spare = [], len(self.recent) - REMEMBERED
+        spare = len(self.recent) - REMEMBERED
+        gone: list[int] = []
         for ref, (arrived_ms, _) in self.recent.items():
             if arrived_ms >= before_ms or len(gone) == spare:
                 break

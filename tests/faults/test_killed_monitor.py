@@ -124,8 +124,8 @@ def test_a_killed_monitor_ends_like_an_undisturbed_one_and_is_proven(
     expected, found = results(straight), results(killed)
     for name, rows in expected.items():
         assert found[name] == rows, name
-    assert proof(straight, settings) == []
-    assert proof(killed, settings) == []
+    assert proof(straight) == []
+    assert proof(killed) == []
 
 
 def test_a_changed_decision_is_found_by_recomputation(
@@ -137,6 +137,6 @@ def test_a_changed_decision_is_found_by_recomputation(
         softened = orjson.dumps({**orjson.loads(body), "points": 0.5}, option=orjson.OPT_SORT_KEYS)
         db.execute("UPDATE ledger SET body = ? WHERE body = ?", (softened, body))
         db.commit()
-    found = [str(finding) for finding in proof(tmp_path, settings)]
+    found = [str(finding) for finding in proof(tmp_path)]
     assert any(finding.startswith("ledger ") and "hash does not follow" in finding for finding in found)
     assert any(finding.startswith("ledger ") and "body: expected" in finding for finding in found)

@@ -18,7 +18,6 @@ import httpx
 import pytest
 
 from monitor.recompute import proof
-from monitor.settings_file import load_settings
 from streams.stores.sqlite import read_only
 
 KILLS = 6
@@ -142,4 +141,4 @@ def test_a_killed_service_keeps_what_it_acknowledged_and_doubles_nothing(
     for name, rows in undisturbed.items():
         assert found[name] == rows, name
     # The relay and the queue wrote beside the processor: their rows are sealed too.
-    assert proof(tmp_path, load_settings(tmp_path / "monitor.yaml")) == []
+    assert proof(tmp_path) == []
