@@ -88,6 +88,7 @@ class LiveService:
         self._started = time.monotonic()
         self._accesses = 0
         self._rules = {(rule.id, rule.version): rule for rule in opened.configuration.rules or ()}
+        self._titles = {rule.id: rule.title for rule in opened.configuration.rules or ()}
 
     # Reading.
 
@@ -128,12 +129,18 @@ class LiveService:
             score=shown.rating.score,
             grade=shown.rating.grade,
             previous_grade=last.get("previous_grade"),
-            parts=[Part(name=p["name"], kind=p["kind"], points=p["points"]) for p in shown.rating.parts],
+            parts=[self._part(part) for part in shown.rating.parts],
             history=[
                 RatingPoint(time_ms=point["time_ms"], score=point["score"], grade=point["grade"])
                 for point in shown.history
             ],
         )
+
+    def _part(self, part: Mapping[str, Any]) -> Part:
+        shown = Part(name=part["name"], kind=part["kind"], points=part["points"])
+        if part["name"] in self._titles:
+            shown["title"] = self._titles[part["name"]]
+        return shown
 
     def customer_hits(self, customer_id: str, limit: int = 50) -> list[HitRow]:
         """Return hits of a customer, newest first."""

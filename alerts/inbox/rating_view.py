@@ -9,7 +9,7 @@ from decimal import Decimal
 from markupsafe import Markup
 
 from alerts.inbox import charts
-from alerts.inbox.service import Rating, RatingPoint
+from alerts.inbox.service import Part, Rating, RatingPoint
 
 RECENT = 5
 """Changes of the rating that are also written out."""
@@ -46,7 +46,12 @@ def profile(customer_id: str, rating: Rating | None) -> Profile:
     return Profile(
         customer_id=customer_id,
         rating=rating,
-        rows=charts.steps([(part["name"], part["kind"], part["points"]) for part in rating["parts"]]),
+        rows=charts.steps([(_name(part), part["kind"], part["points"]) for part in rating["parts"]]),
         curve=charts.history(points, f"Score, {len(points)} changes") if points[1:] else None,
         recent=list(rating["history"])[-RECENT:],
     )
+
+
+def _name(part: Part) -> str:
+    """Return the part's name with its title: `A-124 Pass-through`."""
+    return f"{part['name']} {part.get('title', '')}".rstrip()

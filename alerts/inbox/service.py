@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypedDict
+from typing import Any, NotRequired, Protocol, TypedDict
 
 from alerts.ports import AlertReader
 
@@ -57,6 +57,8 @@ class Part(TypedDict):
     name: str
     kind: str
     points: float
+    title: NotRequired[str]
+    """What a rule is called, for people; left out where the name says it."""
 
 
 class RatingPoint(TypedDict):
