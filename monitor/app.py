@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -12,8 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
-from urllib.error import URLError
-from urllib.request import urlopen
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -114,23 +111,34 @@ def calm_collector() -> None:
     gc.set_threshold(200_000, 50, 100)
 
 
+def archive(store: SqliteStore, digest: str) -> bytes:
+    """Return the archive of a configuration.
+
+    Raises
+    ------
+    LookupError
+        It is not there, though decisions name it.
+    """
+    found = store.artifact(CONFIGURATION, digest)
+    if found is None:
+        hint = "the database was changed: restore a copy of it"
+        raise LookupError(f"artifacts: configuration {digest[:12]} is not archived\n  hint: {hint}")
+    return found
+
+
 def configuration_engines(store: SqliteStore) -> Callable[[str], Engine]:
     """Return what gives the engine of a configuration by its hash."""
 
     def engine_for(digest: str) -> Engine:
-        archive = store.artifact(CONFIGURATION, digest)
-        if archive is None:
-            hint = "the database was changed: restore a copy of it"
-            raise LookupError(f"artifacts: configuration {digest[:12]} is not archived\n  hint: {hint}")
-        return _archived_engine(archive)
+        return _archived_engine(archive(store, digest))
 
     return engine_for
 
 
 @lru_cache(maxsize=4)
-def _archived_engine(archive: bytes) -> Engine:
+def _archived_engine(archived: bytes) -> Engine:
     """Build an engine once: pages ask for ratings again and again."""
-    return build_engine(Configuration.of_archive(archive))
+    return build_engine(Configuration.of_archive(archived))
 
 
 def desk_settings(configuration: Configuration) -> DeskSettings:
@@ -156,16 +164,6 @@ def relay(database: Path, settings: Settings) -> Relay:
 
 def _delivery_failed(channel: str, reason: str) -> None:
     log.warning("delivery_failed channel=%s reason=%s", channel, reason)
-
-
-def service_url(data: Path) -> str | None:
-    """Return the address of the service that runs on a data directory; None where none does."""
-    try:
-        port = int(json.loads((data / SERVICE).read_text(encoding="utf-8"))["port"])
-        with urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2):
-            return f"http://127.0.0.1:{port}"
-    except (OSError, URLError, ValueError, KeyError):
-        return None
 
 
 def ingest(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from alerts.desk import Desk
 from alerts.stores.sqlite import SqliteAlertStore
-from monitor.app import CONFIGURATION, DATABASE, SCHEMAS, desk_settings
+from monitor.app import DATABASE, SCHEMAS, archive, desk_settings
 from monitor.audit.ledger import Ledger
 from monitor.audit.verify import Finding, reading, verify
 from monitor.configuration import Configuration, build_codec, build_engine
@@ -59,7 +59,7 @@ class _Again:
         """Return a processor over an empty store, by the first configuration."""
         for schema in SCHEMAS:
             store.db.executescript(schema)
-        configuration = _archived(self._db, digest)
+        configuration = Configuration.of_archive(archive(SqliteStore(self._db), digest))
         ledger = Ledger(store.db)
         self._desk = Desk(SqliteAlertStore(store.db), ledger, desk_settings(configuration))
         return Processor(
@@ -74,15 +74,7 @@ class _Again:
 
     def adopt(self, processor: Processor, digest: str) -> None:
         """Go on by a later configuration."""
-        configuration = _archived(self._db, digest)
+        configuration = Configuration.of_archive(archive(SqliteStore(self._db), digest))
         processor.adopt(build_engine(configuration), build_codec(configuration))
         assert self._desk is not None
         self._desk.adopt(desk_settings(configuration))
-
-
-def _archived(db: sqlite3.Connection, digest: str) -> Configuration:
-    query = "SELECT body FROM artifacts WHERE kind = ? AND hash = ?"
-    row = db.execute(query, (CONFIGURATION, digest)).fetchone()
-    if row is None:
-        raise LookupError(f"artifacts: configuration {digest[:12]} is not archived")
-    return Configuration.of_archive(row[0])

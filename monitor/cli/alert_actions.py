@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,9 +15,10 @@ import httpx
 
 from alerts.inbox.actions import action_event
 from alerts.lifecycle import Action, ActionNotAllowedError, UnknownAlertError
+from monitor.app import perform_action
 from monitor.cli.output import Failure, configured
+from monitor.cli.running import running_service
 
-SERVICE = "service.json"
 TOKEN = "RISKMON_TOKEN"  # noqa: S105  the name of the variable, not a token
 _TIMEOUT_S = 30.0
 
@@ -48,42 +48,11 @@ def carry_out(data: Path, wanted: Wanted, config: Path | None) -> None:
         The action is not allowed, or nobody can say whether the service did it.
     """
     key = token_hex(16)
-    url = _service(data)
+    url = running_service(data)
     if url is None:
         _here(data, wanted, key, config)
     else:
         _there(url, wanted, key)
-
-
-def _service(data: Path) -> str | None:
-    file = data / SERVICE
-    try:
-        told = json.loads(file.read_text(encoding="utf-8"))
-        url, pid = f"http://127.0.0.1:{int(told['port'])}", int(told["pid"])
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise Failure(f"{file}: expected port and pid, was unreadable ({error})\n  hint: remove it") from None
-    try:
-        httpx.get(f"{url}/healthz", timeout=5.0)
-    except httpx.HTTPError:
-        if not _is_alive(pid):
-            return None  # the file of a service that was killed
-        raise Failure(
-            f"{url}: the service (process {pid}) does not answer\n"
-            f"  hint: try again; if that process is something else, remove {file}"
-        ) from None
-    return url
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _there(url: str, wanted: Wanted, key: str) -> None:
@@ -140,8 +109,6 @@ def _sentence(told: Mapping[str, Any]) -> str:
 
 
 def _here(data: Path, wanted: Wanted, key: str, config: Path | None) -> None:
-    from monitor.app import perform_action
-
     event = action_event(
         wanted.action,
         wanted.alert_id,

@@ -15,8 +15,9 @@ import httpx
 import orjson
 import typer
 
-from monitor.app import DATABASE, ingest, service_url
+from monitor.app import DATABASE, ingest
 from monitor.cli.output import Failure, configured, failures, show_json
+from monitor.cli.running import running_service
 from monitor.configuration import build_codec
 from rules.vocabulary import load_vocabulary
 from streams.codec import Codec, Rejection
@@ -127,7 +128,7 @@ def redrive(
         letters = DeadLetters(db).select(ids=ids, reason=reason or None, limit=_ALL)
     mapping = _mapping(map_file)
     ready, still_bad = _prepared(letters[::-1], fixed, mapping, build_codec(configuration))
-    url = service_url(folder)
+    url = running_service(folder)
     if not ready:
         statuses = []
     elif url is not None:

@@ -23,9 +23,9 @@ from alerts.lifecycle import Action, Alert, Status, act
 from alerts.messages import message
 from alerts.ports import Counted, Step
 from alerts.stores.sqlite import SCHEMA, SqliteAlertStore
-from monitor.cli import alert_actions
 from monitor.cli.alerts import app
 from monitor.cli.output import Failure
+from monitor.cli.running import running_service
 
 ALERT = Alert(
     id="1f3c9b2e" + "0" * 24,
@@ -336,7 +336,7 @@ def test_the_file_of_a_service_that_was_killed_is_passed_by(data: Path) -> None:
     killed = subprocess.Popen([sys.executable, "-c", ""])
     killed.wait()
     (data / "service.json").write_text(json.dumps({"port": 1, "pid": killed.pid}))
-    assert alert_actions._service(data) is None
+    assert running_service(data) is None
 
 
 REPOSITORY = Path(__file__).parents[2]

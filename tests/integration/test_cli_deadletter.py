@@ -16,9 +16,10 @@ import orjson
 import pytest
 from typer.testing import CliRunner, Result
 
-from monitor.app import DATABASE, ingest, service_url
+from monitor.app import DATABASE, ingest
 from monitor.cli.deadletter import app
 from monitor.cli.output import Failure, configured
+from monitor.cli.running import running_service
 from streams.deadletter import SCHEMA, DeadLetters
 from streams.faults import Fault, Rejection
 from streams.stores.sqlite import open_database, read_only
@@ -164,6 +165,13 @@ def test_every_bad_line_of_a_fix_is_told(data: Path, tmp_path: Path) -> None:
     assert f"{fix}:4:1: expected" in str(failure)
 
 
+def is_up(data: Path) -> bool:
+    try:
+        return running_service(data) is not None
+    except Failure:  # it has told where it will be, and does not answer yet
+        return False
+
+
 @pytest.fixture
 def served(data: Path) -> Iterator[Path]:
     """The data directory with its service running."""
@@ -171,7 +179,7 @@ def served(data: Path) -> Iterator[Path]:
     words = ["--config", str(data / "monitor.yaml"), "--data", str(data), "--port", "0"]
     with subprocess.Popen([sys.executable, "-c", command, *words], stderr=subprocess.PIPE) as service:
         deadline = monotonic() + 30
-        while service_url(data) is None and service.poll() is None and monotonic() < deadline:
+        while not is_up(data) and service.poll() is None and monotonic() < deadline:
             sleep(0.05)
         yield data
         service.send_signal(signal.SIGINT)
