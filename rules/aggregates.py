@@ -173,30 +173,19 @@ def _numeric(
     return value, window, s, slot.column(need[0][0], item=False, square=square)
 
 
-def _mean(scope: Scope, asked: Asked) -> Term:
-    found = _numeric(scope, asked, 1, square=False)
-    if found is None:
-        return WRONG
-    value, window, s, k = found
-    span = shared(window.span.format(s=s))
-    scale = f", {MICRO}" if value.type == "number" else ""
-    code = shared(f"mean({s}, {k}, {span}{scale})")
-    return _short(
-        Term(value.type, code, nullable=True, cost=4, spans=(f"({s}, {span})",)), asked, f"width({span})"
-    )
+def _statistic(function: str, *, square: bool) -> Callable[[Scope, Asked], Term]:
+    def build(scope: Scope, asked: Asked) -> Term:
+        found = _numeric(scope, asked, 1, square=square)
+        if found is None:
+            return WRONG
+        value, window, s, k = found
+        span = shared(window.span.format(s=s))
+        scale = f", {MICRO}" if value.type == "number" else ""
+        code = shared(f"{function}({s}, {k}, {span}{scale})")
+        term = Term(value.type, code, nullable=True, cost=4, spans=(f"({s}, {span})",))
+        return _short(term, asked, f"width({span})")
 
-
-def _stddev(scope: Scope, asked: Asked) -> Term:
-    found = _numeric(scope, asked, 1, square=True)
-    if found is None:
-        return WRONG
-    value, window, s, k = found
-    span = shared(window.span.format(s=s))
-    scale = f", {MICRO}" if value.type == "number" else ""
-    code = shared(f"deviation({s}, {k}, {span}{scale})")
-    return _short(
-        Term(value.type, code, nullable=True, cost=4, spans=(f"({s}, {span})",)), asked, f"width({span})"
-    )
+    return build
 
 
 def _zscore(scope: Scope, asked: Asked) -> Term:
@@ -327,8 +316,8 @@ def _quiet_for(scope: Scope, asked: Asked) -> Term:
 AGGREGATES: dict[str, Callable[[Scope, Asked], Term]] = {
     "count": _count,
     "sum": _sum,
-    "avg": _mean,
-    "stddev": _stddev,
+    "avg": _statistic("mean", square=False),
+    "stddev": _statistic("deviation", square=True),
     "zscore": _zscore,
     "min": _raw("minimum", orderly=True),
     "max": _raw("maximum", orderly=True),
