@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from monitor.simulate import Simulation
+from monitor.simulate.page import Event
 from streams.ports import BusyError, Record, StoreUnavailableError
 from streams.runners.embedded import EmbeddedRunner
 
@@ -84,38 +85,42 @@ class SimulatedBank:
 
     def _run(self) -> None:
         try:
-            later = self._catch_up(self._simulation.records(self._from_day))
+            later = self._catch_up(self._simulation.events(self._from_day))
             self._runner.is_ticking = True
-            for record in later:
-                self._when_due(record)
+            for event in later:
+                self._when_due(event)
         except (BusyError, StoreUnavailableError) as error:
             if not self._stop.is_set():
                 log.warning("simulation_stopped reason=%s", error)
 
-    def _catch_up(self, records: Iterator[bytes]) -> Iterator[bytes]:
+    def _catch_up(self, events: Iterator[Event]) -> Iterator[Event]:
         """Send what lies in the past; return what does not."""
         under_way = deque[Future[Any]]()
         while not self._stop.is_set():
-            batch = list(islice(records, BATCH))
+            batch = list(islice(events, BATCH))
             past = list(takewhile(_is_past, batch))
-            under_way.append(self._runner.submit([Record(record) for record in past], "simulation"))
+            under_way.append(self._runner.submit([_record(event) for event in past], "simulation"))
             if len(under_way) > AHEAD:
                 under_way.popleft().result()
             if len(past) < len(batch):
-                return chain(batch[len(past) :], takewhile(lambda _: not self._stop.is_set(), records))
+                return chain(batch[len(past) :], takewhile(lambda _: not self._stop.is_set(), events))
         return iter(())
 
-    def _when_due(self, record: bytes) -> None:
-        wait = _time_ms(record) / 1000 - time.time()
+    def _when_due(self, event: Event) -> None:
+        wait = _time_ms(event) / 1000 - time.time()
         if wait > 0 and self._stop.wait(wait):
             return
-        self._runner.submit([Record(record)], "simulation").result()
+        self._runner.submit([_record(event)], "simulation").result()
 
 
-def _is_past(record: bytes) -> bool:
-    return _time_ms(record) <= time.time() * 1000
+def _record(event: Event) -> Record:
+    return Record(orjson.dumps(event))
 
 
-def _time_ms(record: bytes) -> float:
-    moment = datetime.fromisoformat(orjson.loads(record)["occurred_at"])
+def _is_past(event: Event) -> bool:
+    return _time_ms(event) <= time.time() * 1000
+
+
+def _time_ms(event: Event) -> float:
+    moment = datetime.fromisoformat(event["occurred_at"])
     return moment.astimezone(UTC).timestamp() * 1000
