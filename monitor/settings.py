@@ -75,7 +75,18 @@ def _redis_url(value: str) -> str | None:
     return None if fits else "redis://HOST:PORT/DB"
 
 
+def _postgres_url(value: str) -> str | None:
+    fits = value == "" or urlsplit(value).scheme in ("postgresql", "postgres")
+    return None if fits else "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+
+
+def _secret(check: Check | None = None) -> Any:
+    """Return a field that is never printed; `x_file` beside it may name a file that holds it."""
+    return field(default="", repr=False, metadata={"check": check, "duration": False})
+
+
 _NAME = _matching(r"[a-z][a-z0-9_-]*", "lower-case letters, digits, '-' and '_'")
+_BROKERS = r"[A-Za-z0-9._-]+:[0-9]{1,5}(,[A-Za-z0-9._-]+:[0-9]{1,5})*"
 _WAIT = _matching(r"[1-9][0-9]{0,5}(m|h|d|bd)", "a time such as 15m, 4h, 2d or 1bd")
 
 
@@ -121,7 +132,7 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Http:
-    """Where the inbox, the API and the metrics are served."""
+    """Where the inbox, the API and their metrics are served."""
 
     host: str = _setting("127.0.0.1", _some)
     """Address to bind. Beyond loopback only with `users`: see `refusal`."""
@@ -168,9 +179,79 @@ class Queue:
 
     kind: str = _setting("embedded", _one_of("embedded", "redis"))
     """`embedded`: in `riskmon.db`. `redis`: Redis Streams at `redis_url`."""
-    redis_url: str = field(default="", repr=False, metadata={"check": _redis_url, "duration": False})
+    redis_url: str = _secret(_redis_url)
     """redis://HOST:PORT/DB; may hold a password, so `redis_url_file` may name a file with it instead."""
     redis_url_file: str = _setting("")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """Where journal, ledger and alerts lie: one file of one process, or the server of a cluster."""
+
+    kind: str = _setting("embedded", _one_of("embedded", "postgres"))
+    """`embedded`: `riskmon.db` in `data.dir`. `postgres`: `postgres_url`, and the roles of a cluster."""
+    postgres_url: str = _secret(_postgres_url)
+    """postgresql://USER:PASSWORD@HOST:PORT/DATABASE; or `postgres_url_file` names a file with it."""
+    postgres_url_file: str = _setting("")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kafka:
+    """The broker between the roles of a cluster, and how it lets them in."""
+
+    bootstrap: str = _setting("127.0.0.1:9092", _matching(_BROKERS, "HOST:PORT, more after a comma"))
+    """Brokers to ask first for the others."""
+    prefix: str = _setting("riskmon", _matching(r"[a-z][a-z0-9._-]{0,99}", "such as riskmon"))
+    """First part of the names of all topics and groups: two monitors may share a broker."""
+    partitions: int = _setting(12, _between(1, 1_000))
+    """Of every topic between desk and workers; no more workers than these have work at once."""
+    replication: int = _setting(1, _between(1, 10))
+    """Copies of every topic: 3 where nothing may be lost with a broker."""
+    security: str = _setting("plaintext", _one_of("plaintext", "ssl", "sasl_plaintext", "sasl_ssl"))
+    """How to connect: encrypted with `ssl`, logged in with `sasl`, both with `sasl_ssl`."""
+    sasl_mechanism: str = _setting("scram-sha-512", _one_of("plain", "scram-sha-256", "scram-sha-512"))
+    sasl_username: str = _setting("")
+    sasl_password: str = _secret()
+    """Or `sasl_password_file` names a file that holds it."""
+    sasl_password_file: str = _setting("")
+    ca_file: str = _setting("")
+    """PEM; whose certificates of brokers are believed. Empty: those the system believes."""
+    cert_file: str = _setting("")
+    """PEM; the certificate this side shows, where brokers ask for one."""
+    key_file: str = _setting("")
+    """PEM; the key of `cert_file`, without a password."""
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the connection is TLS.
+
+        Examples
+        --------
+        >>> Kafka().is_encrypted, Kafka(security="sasl_ssl").is_encrypted
+        (False, True)
+        """
+        return self.security.endswith("ssl")
+
+    @property
+    def is_logged_in(self) -> bool:
+        """Whether the connection names a user.
+
+        Examples
+        --------
+        >>> Kafka(security="ssl").is_logged_in, Kafka(security="sasl_ssl").is_logged_in
+        (False, True)
+        """
+        return self.security.startswith("sasl")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """Where worker and desk, which serve nothing else, tell Prometheus what they do."""
+
+    host: str = _setting("127.0.0.1", _some)
+    """Address to bind. Metrics name no customer, so there is no log-in."""
+    port: int = _setting(8601, _between(0, 65_535))
+    """0 takes a free port."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +260,7 @@ class Webhook:
 
     name: str = _setting("", _NAME)
     url: str = _setting("", _matching(r"https?://\S+", "an http or https address"))
-    secret: str = field(default="", repr=False, metadata={"check": None, "duration": False})
+    secret: str = _secret()
     """Key of the HMAC-SHA256 signature; or `secret_file` names a file that holds it."""
     secret_file: str = _setting("")
 
@@ -251,6 +332,9 @@ class Settings:
     engine: Engine = Engine()
     http: Http = Http()
     data: Data = Data()
+    storage: Storage = Storage()
+    kafka: Kafka = Kafka()
+    metrics: Metrics = Metrics()
     rules: Rules = Rules()
     queue: Queue = Queue()
     webhooks: tuple[Webhook, ...] = ()

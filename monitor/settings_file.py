@@ -17,6 +17,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import yaml
 
 from monitor.settings import Settings
+from monitor.settings_check import conflicts
 
 DEFAULT_FILE = Path("config/monitor.yaml")
 """Read where no other file is named, if it is there; relative to the working directory."""
@@ -254,8 +255,17 @@ class _Reader:
         if node is None:
             self.note(name, f"{dotted}: cannot be read: {text!r}", _default(entry))
             return
+        self.replace_secret(cls, path, given)
         self.places[dotted] = name
         given[path[-1]] = self.value(kind, entry, node, dotted, lambda _: name)
+
+    def replace_secret(self, cls: Any, path: tuple[str, ...], given: dict[str, Any]) -> None:
+        """A variable with a secret takes the place of the file's `x_file` too, and the reverse."""
+        name = path[-1]
+        other = name.removesuffix("_file") if name.endswith("_file") else f"{name}_file"
+        names = {_key(entry) for entry in fields(cls)}
+        if other in names and not self.places.get(".".join((*path[:-1], other)), "").startswith(_PREFIX):
+            given.pop(other, None)
 
     # -- dataclasses
 
@@ -271,12 +281,15 @@ class _Reader:
                 values[entry.name] = given[key]
             elif where and key not in given and _required(entry):
                 self.note(where, f"{path}: {key} is missing", f"add `{key}: ...`")
-        self.secrets(values, path, where)
+        self.secrets(cls, values, path, where)
         return cls(**values)
 
-    def secrets(self, values: dict[str, Any], path: str, where: str) -> None:
-        for key in [key for key in values if key.endswith("_file") and values[key]]:
-            secret = key.removesuffix("_file")
+    def secrets(self, cls: Any, values: dict[str, Any], path: str, where: str) -> None:
+        secrets = {entry.name: entry for entry in fields(cls) if not entry.repr}
+        for secret, entry in secrets.items():
+            key = f"{secret}_file"
+            if not values.get(key):
+                continue
             place = self.places.get(f"{path}.{key}", where)
             if values.get(secret):
                 self.note(
@@ -284,36 +297,30 @@ class _Reader:
                     f"{path}: {secret} and {key} are both set",
                     f"keep at most one of {secret} and {key}",
                 )
-                continue
-            try:
-                values[secret] = Path(values[key]).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                self.note(
-                    place,
-                    f"{path}.{key}: cannot be read: {error}",
-                    "name a readable file that holds only the secret",
-                )
+            else:
+                values[secret] = self.secret(entry, values[key], f"{path}.{key}", place)
+
+    def secret(self, entry: Field[Any], file: str, path: str, place: str) -> str:
+        """The checked content of the file of a secret, or nothing after noting what is wrong."""
+        try:
+            content = Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            self.note(
+                place,
+                f"{path}: cannot be read: {error}",
+                "name a readable file that holds only the secret",
+            )
+            return ""
+        check = entry.metadata.get("check")
+        expected = check(content) if check else None
+        if expected is not None:
+            self.note(place, f"{path}: expected {expected} in the file", "keep only the secret in it")
+        return "" if expected is not None else content
 
     def cross_check(self, settings: Settings) -> None:
         """What no single value can say."""
-        if settings.http.refusal:
-            self.note(
-                self.places.get("http.host", "http.host"),
-                f"http.host: {settings.http.refusal}",
-                "add http.users with a token hash each, or bind 127.0.0.1",
-            )
-        if settings.queue.kind == "redis" and not settings.queue.redis_url:
-            self.note(
-                self.places.get("queue.kind", "queue.kind"),
-                "queue.kind: redis needs an address",
-                "add queue.redis_url: redis://HOST:PORT/DB, or redis_url_file",
-            )
-        for path, named in (("http.users", settings.http.users), ("webhooks", settings.webhooks)):
-            names = [item.name for item in named]
-            for name in sorted({name for name in names if names.count(name) > 1}):
-                self.note(
-                    self.places.get(path, path), f"{path}: {name!r} appears twice", "give each its own name"
-                )
+        for path, what, hint in conflicts(settings):
+            self.note(self.places.get(path, path), f"{path}: {what}", hint)
 
 
 def _place(file: Path, node: yaml.Node) -> str:

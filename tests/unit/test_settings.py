@@ -121,7 +121,8 @@ colour: red
         "15:10: rules.packs: expected a list, was 'starter' / write [a, b], or one `- ` line each",
         (
             "16:1: unknown setting 'colour' "
-            "/ known here: institution, engine, http, data, rules, queue, webhooks, alerts"
+            "/ known here: institution, engine, http, data, storage, kafka, metrics, "
+            "rules, queue, webhooks, alerts"
         ),
     ]
 
@@ -274,6 +275,117 @@ def test_redis_without_an_address_is_refused(tmp_path):
     assert problems(tmp_path, "queue: {kind: redis}\n")[0].startswith(
         "1:15: queue.kind: redis needs an address"
     )
+
+
+CLUSTER = "storage: {kind: postgres, postgres_url: 'postgresql://u:hush@db/riskmon'}\n"
+
+
+def test_postgres_without_an_address_is_refused(tmp_path):
+    assert problems(tmp_path, "storage: {kind: postgres}\n") == [
+        (
+            "1:17: storage.kind: postgres needs an address / add storage.postgres_url: "
+            "postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or postgres_url_file"
+        )
+    ]
+
+
+def test_an_address_that_is_not_of_postgres_is_refused_without_repeating_it(tmp_path):
+    secret = tmp_path / "url"
+    secret.write_text("mysql://u:hush@db/riskmon")
+    found = problems(tmp_path, "storage: {postgres_url: 'mysql://u:hush@db', kind: embedded}\n")
+    found += problems(tmp_path, f"storage: {{postgres_url_file: {secret}}}\n")
+    assert [problem.split(": ", 1)[1] for problem in found] == [
+        (
+            "storage.postgres_url: expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
+            'was something else / the default is ""'
+        ),
+        (
+            "storage.postgres_url_file: expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE "
+            "in the file / keep only the secret in it"
+        ),
+    ]
+
+
+def test_a_log_in_at_the_broker_needs_a_user_and_a_password(tmp_path):
+    assert problems(tmp_path, "kafka: {security: sasl_ssl}\n") == [
+        "1:19: kafka.security: sasl_ssl needs sasl_username / add kafka.sasl_username",
+        (
+            "1:19: kafka.security: sasl_ssl needs sasl_password "
+            "/ add kafka.sasl_password, or sasl_password_file"
+        ),
+    ]
+
+
+def test_a_log_in_without_a_connection_that_carries_it_is_refused(tmp_path):
+    assert problems(tmp_path, "kafka:\n  security: ssl\n  sasl_username: ada\n") == [
+        (
+            "3:18: kafka.sasl_username: a log-in needs kafka.security sasl_ssl or sasl_plaintext, was ssl "
+            "/ write security: sasl_ssl, or take the log-in out"
+        )
+    ]
+
+
+def test_certificates_must_be_there_be_used_and_have_their_key(tmp_path):
+    pem = tmp_path / "ca.pem"
+    pem.touch()
+    assert problems(tmp_path, f"kafka:\n  ca_file: {pem}\n") == [
+        (
+            "2:12: kafka.ca_file: certificates need kafka.security ssl or sasl_ssl, was plaintext "
+            "/ write security: ssl or sasl_ssl, or take the file out"
+        )
+    ]
+    text = f"kafka:\n  security: ssl\n  ca_file: nowhere.pem\n  cert_file: {pem}\n"
+    assert problems(tmp_path, text) == [
+        "3:12: kafka.ca_file: there is no file 'nowhere.pem' / name a PEM file",
+        "4:14: kafka.cert_file: cert_file needs key_file / add kafka.key_file",
+    ]
+
+
+@pytest.mark.parametrize("brokers", ["kafka", "kafka:", "a:1,", "a:1 b:2", "http://a:1"])
+def test_brokers_need_a_host_and_a_port_each(tmp_path, brokers):
+    assert problems(tmp_path, f"kafka:\n  bootstrap: '{brokers}'\n") == [
+        (
+            f"2:14: kafka.bootstrap: expected HOST:PORT, more after a comma, was '{brokers}' "
+            "/ the default is 127.0.0.1:9092"
+        )
+    ]
+
+
+def test_secrets_of_the_cluster_are_not_shown(tmp_path):
+    log_in = "kafka: {security: sasl_plaintext, sasl_username: ada, sasl_password: hush}\n"
+    settings = load_settings(write(tmp_path, CLUSTER + log_in))
+    assert settings.kafka.sasl_password == "hush"
+    assert "hush" not in repr(settings)
+
+
+def test_a_variable_with_a_secret_replaces_the_file_of_the_secret_and_the_reverse(tmp_path):
+    secret = tmp_path / "url"
+    secret.write_text("postgresql://file/db\n")
+    named = write(tmp_path, "storage: {kind: postgres, postgres_url_file: /nowhere}\n")
+    given = load_settings(named, {"RISKMON_STORAGE_POSTGRES_URL": "postgresql://variable/db"})
+    assert given.storage.postgres_url == "postgresql://variable/db"
+    given = load_settings(write(tmp_path, CLUSTER), {"RISKMON_STORAGE_POSTGRES_URL_FILE": str(secret)})
+    assert given.storage.postgres_url == "postgresql://file/db"
+
+
+def test_two_variables_for_one_secret_are_refused(tmp_path):
+    environ = {"RISKMON_QUEUE_REDIS_URL": "redis://a/0", "RISKMON_QUEUE_REDIS_URL_FILE": "/nowhere"}
+    assert "are both set" in problems(tmp_path, "", environ)[0]
+
+
+@pytest.mark.parametrize("name", ["cluster", "cluster-tls"])
+def test_every_profile_is_a_cluster_once_its_secrets_are_there(tmp_path, repository, name):
+    text = (repository / f"config/profiles/{name}.yaml").read_text()
+    for file, content in {
+        "postgres_url": "postgresql://u:p@db/riskmon",
+        "redis_url": "rediss://:p@redis/0",
+        "kafka_password": "p",
+        "ca.pem": "",
+    }.items():
+        (tmp_path / file).write_text(content)
+    settings = load_settings(write(tmp_path, text.replace("/run/secrets", str(tmp_path))))
+    assert (settings.storage.kind, settings.queue.kind) == ("postgres", "redis")
+    assert settings.kafka.security == ("sasl_ssl" if name == "cluster-tls" else "plaintext")
 
 
 def test_settings_cannot_be_changed_but_copied():
