@@ -91,6 +91,23 @@ def tick(time_ms: int) -> Event:
     )
 
 
+def due_tick(stream_time_ms: int, time_ms: int, every_ms: int) -> Event | None:
+    """Return the tick that an event brings with it: the stream passed a multiple of `every_ms`.
+
+    None for the first event of all, for one that is not newer, and where there are no ticks (0).
+
+    Examples
+    --------
+    >>> due_tick(59_000, 125_000, 60_000).time_ms
+    120000
+    >>> due_tick(59_000, 59_500, 60_000), due_tick(0, 125_000, 60_000), due_tick(59_000, 125_000, 0)
+    (None, None, None)
+    """
+    if not every_ms or not stream_time_ms or time_ms // every_ms <= stream_time_ms // every_ms:
+        return None
+    return tick(time_ms // every_ms * every_ms)
+
+
 def tick_of(body: bytes) -> Event | None:
     """Return the tick a journal row holds, or None where it holds another event.
 

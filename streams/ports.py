@@ -93,6 +93,8 @@ class Engine(Protocol):
     """The pure core."""
 
     rulebook_hash: str
+    attaching: frozenset[str]
+    """Stages that attach facts which later stages need."""
 
     def subjects(self, event: Event) -> Sequence[tuple[str, str]]:
         """Return (kind, id) of every stage in order, the customer last."""
@@ -157,8 +159,8 @@ class DeadLetters(Protocol):
         """Keep a record with the reasons, inside the transaction."""
 
 
-class Store(Protocol):
-    """The durable side; `streams.stores.sqlite.SqliteStore`."""
+class Journal(Protocol):
+    """The durable side that journal, ledger and alerts are written to, in one transaction."""
 
     index: Any
 
@@ -173,9 +175,6 @@ class Store(Protocol):
 
     def reload(self) -> None:
         """Read again what is held in memory."""
-
-    def guard(self) -> None:
-        """Seal the rows that nothing else proves."""
 
     def probe(self) -> None:
         """Raise where the store cannot take a batch."""
@@ -192,20 +191,31 @@ class Store(Protocol):
     def row(self, seq: int) -> JournalRow:
         """Return one journal row."""
 
-    def state(self, kind: str, subject_id: str) -> StateRow | None:
-        """Return a snapshot."""
-
-    def put_states(self, rows: Iterable[StateRow]) -> None:
-        """Write snapshots."""
-
-    def timers(self) -> Iterator[tuple[int, str, str]]:
-        """Give (due_ms, kind, id) of every snapshot with a timer."""
-
     def meta(self, key: str) -> bytes | None:
         """Return a value of the bookkeeping."""
 
     def put_meta(self, key: str, value: bytes) -> None:
         """Write a value of the bookkeeping."""
+
+
+class Snapshots(Protocol):
+    """Where states come from that are not in memory."""
+
+    def state(self, kind: str, subject_id: str) -> StateRow | None:
+        """Return a snapshot."""
+
+    def timers(self) -> Iterator[tuple[int, str, str]]:
+        """Give (due_ms, kind, id) of every snapshot with a timer."""
+
+
+class Store(Journal, Snapshots, Protocol):
+    """The durable side of the embedded monitor; `streams.stores.sqlite.SqliteStore`."""
+
+    def guard(self) -> None:
+        """Seal the rows that nothing else proves."""
+
+    def put_states(self, rows: Iterable[StateRow]) -> None:
+        """Write snapshots."""
 
     def footprint(self) -> Mapping[str, tuple[int, int]]:
         """Return per kind of subject the number of snapshots and their bytes."""
@@ -249,6 +259,18 @@ class Sensor:
 
     def on_queue(self, waiting: int) -> None:
         """Note how many records wait for the engine."""
+
+    def on_items(self, stage: str, count: int, seconds: float) -> None:
+        """Note that a worker carried out so many items of a stage, and how long that took."""
+
+    def on_lag(self, topic: str, partition: int, messages: int) -> None:
+        """Note how many messages of a partition a worker has not carried out yet."""
+
+    def on_recovery(self, seconds: float) -> None:
+        """Note that a worker has its states again after a start or a rebalance, and how long that took."""
+
+    def on_rebalance(self) -> None:
+        """Note that partitions are given to workers anew."""
 
 
 @dataclass(slots=True)

@@ -8,20 +8,18 @@ committed with the rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, TypeVar
 
 import msgspec
 
-from alerts.desk import ACTIONS
-from alerts.facts import decision_fact
-from alerts.lifecycle import ActionNotAllowedError, UnknownAlertError
-from monitor.core.assessment import Assessment, Hit
+from monitor.core.assessment import Assessment
 from monitor.core.events import Event, taken_back
+from streams.commit import Committer
 from streams.faults import Fault, Rejection
-from streams.journal import GENESIS, answer_of, facts_of, journal_row, tick, tick_of
+from streams.journal import due_tick, facts_of, tick, tick_of
 from streams.ports import (
     Codec,
     DeadLetters,
@@ -99,12 +97,9 @@ class Processor:
         self.sensor = sensor or Sensor()
         self._engine = engine
         self._codec = codec
-        self._desk = desk
-        self._ledger = ledger
-        self._dead_letters = dead_letters
+        self._committer = Committer(store, desk, ledger, dead_letters, self.sensor)
         self._limits = limits or Limits()
         self._tick_every_ms = tick_every_ms
-        self._pending: list[JournalRow] = []
         self._is_stale, self._cache = False, states
         store.guard()
         self._open(engine_for or (lambda _: engine))
@@ -112,12 +107,12 @@ class Processor:
     @property
     def progress(self) -> Progress:
         """How far the processor is; what is committed, between batches."""
-        return self._progress
+        return self._committer.progress
 
     @property
     def ledger_head(self) -> str:
         """The hash of the last ledger entry, hex digits."""
-        return self._ledger.head.hex()
+        return self._committer.ledger_head
 
     def process(self, batch: Sequence[Record], notes: Notes | None = None) -> list[Outcome]:
         """Carry out a batch and commit it; one outcome a record, in order.
@@ -165,16 +160,9 @@ class Processor:
 
     def recover(self) -> None:
         """Come back to what is committed: reload everything and replay the journal tail."""
-        self.store.rollback()
-        self.store.reload()
-        self._ledger.rollback()
-        self._desk.rollback()
-        self._pending = []
-        stored = self.store.meta("progress")
-        self._progress = msgspec.json.decode(stored, type=Progress) if stored else Progress()
-        self._head_hash = bytes.fromhex(self._progress.head_hash) or GENESIS
+        self._committer.reload()
         self._states = self._cache(self._engine, self.store, self._limits.cache_subjects)
-        for row in self.store.rows(self._progress.floor):
+        for row in self.store.rows(self.progress.floor):
             self._repeat(row)
         self._is_stale = False
 
@@ -185,7 +173,7 @@ class Processor:
         with its rulebook, so that each part is recomputed under the rules of its day.
         """
         self._heal()
-        self._progress.rulebooks.append((self._progress.head + 1, engine.rulebook_hash))
+        self._committer.adopt(engine.rulebook_hash)
         self._transact(self._write_every_state)
         self._engine = engine
         self._codec = codec or self._codec
@@ -218,17 +206,10 @@ class Processor:
 
     def _transact(self, work: Callable[[], Result]) -> Result:
         try:
-            self.store.begin()
-            result = work()
-            self._write()
-            return result
-        except BaseException as error:
+            return self._committer.transact(work)
+        except BaseException:
             # States in memory went ahead of the store: recovery brings them back before the next batch.
             self._is_stale = True
-            self.store.rollback()
-            if isinstance(error, Exception) and (reason := self.store.unavailable(error)):
-                self.sensor.on_store_unavailable()
-                raise reason from error
             raise
 
     def _carry_out(self, batch: Sequence[Record], read: Reader, notes: Notes | None) -> list[Outcome]:
@@ -237,6 +218,8 @@ class Processor:
         outcomes = [self._take(record, event, known) for record, event in zip(batch, events, strict=True)]
         for key, value in (notes(batch, outcomes) if notes else {}).items():
             self.store.put_meta(key, value)
+        limits = self._limits
+        self._write_states(self.progress.head - limits.tail_events, limits.snapshots_per_batch)
         return outcomes
 
     def _read(self, record: Record) -> Any:
@@ -244,135 +227,53 @@ class Processor:
 
     def _take(self, record: Record, event: Any, known: Mapping[int, int]) -> Outcome:
         if type(event) is not Event:
-            return self._reject(record, event)
+            return self._committer.reject(record, event)
         seq = known.get(event.ref) or self.store.index.get_unsealed(event.ref)
         if seq is not None:
-            return self._answer_again(event, seq)
-        if event.kind in ACTIONS:
-            try:
-                event.facts = decision_fact(self._desk.act(event.kind, event.data, event.time_ms))
-            except (ActionNotAllowedError, UnknownAlertError) as error:
-                self._progress.counters.refused += 1
-                return Outcome("refused", event.id, time_ms=event.time_ms, message=str(error))
-        return self._accept(event, record.received_ms)
-
-    def _reject(self, record: Record, rejection: Any) -> Outcome:
-        self._progress.counters.rejected += 1
-        self.sensor.on_reject(rejection)
-        self._dead_letters.add(record.body, rejection, record.source, record.received_ms)
-        return Outcome("rejected", rejection.event_id or "", rejection=rejection)
-
-    def _answer_again(self, event: Event, seq: int) -> Outcome:
-        self._progress.counters.duplicates += 1
-        self.sensor.on_duplicate()
-        score, late, rules = answer_of(self._row(seq))
-        return Outcome("duplicate", event.id, time_ms=event.time_ms, score=score, rules=rules, late=late)
-
-    def _row(self, seq: int) -> JournalRow:
-        committed = seq <= self._progress.head - len(self._pending)
-        return self.store.row(seq) if committed else self._pending[seq - self._progress.head - 1]
+            return self._committer.answer_again(event, seq)
+        return self._committer.act(event) or self._accept(event, record.received_ms)
 
     def _find(self, ref: int) -> Event | None:
         seq = self.store.index.get_unsealed(ref) or self.store.index.find([ref]).get(ref)
-        return None if seq is None else self._codec.decode(self._row(seq).body)
+        return None if seq is None else self._codec.decode(self._committer.row(seq).body)
 
     def _accept(self, event: Event, received_ms: int) -> Outcome:
-        progress, every = self._progress, self._tick_every_ms
-        if event.time_ms > progress.stream_time_ms:
-            if (
-                every
-                and progress.stream_time_ms
-                and event.time_ms // every > progress.stream_time_ms // every
-            ):
-                self._pass_time(tick(event.time_ms // every * every), received_ms)
-            progress.stream_time_ms = event.time_ms
+        progress = self.progress
+        if passed := due_tick(progress.stream_time_ms, event.time_ms, self._tick_every_ms):
+            self._pass_time(passed, received_ms)
+        progress.stream_time_ms = max(progress.stream_time_ms, event.time_ms)
         if event.kind == "tick":
             self._pass_time(event, received_ms)
             return Outcome("accepted", event.id, time_ms=event.time_ms)
-        outcome = Outcome("accepted", event.id, time_ms=event.time_ms)
         if (target := taken_back(event)) is not None and (old := self._find(target)) is not None:
             note_passed(self._engine, event, old)
-        hits = self._assess(event, progress.head + 1, outcome)
-        if hits:
-            outcome.hits = tuple(hits)
-            outcome.rules = tuple(dict.fromkeys(hit.rule for hit in hits if hit.status == "live"))
-        progress.counters.events += 1
-        progress.counters.late += outcome.late
-        self.sensor.on_event(event.kind)
-        self._journal(event, (outcome.score, outcome.late, outcome.rules), received_ms)
-        return outcome
+        return self._committer.accept(event, self._assess(event, progress.head + 1), received_ms)
 
-    def _assess(self, event: Event, seq: int, outcome: Outcome) -> list[Hit]:
-        states, hits = self._states, []
+    def _assess(self, event: Event, seq: int) -> Iterator[Assessment]:
+        states = self._states
         for key in self._engine.subjects(event):
             state = states.get(key)
             assessment = self._engine.assess(event, key[0], key[1], state)
             states.changed(key, state, seq)
-            if key[0] == "customer":
-                outcome.customer_id, outcome.score = key[1], assessment.score
-            if assessment.late or assessment.too_late:
-                outcome.late = True
-                self.sensor.on_late(assessment.too_late)
-            hits += assessment.hits
-            self._follow(assessment)
-        return hits
-
-    def _follow(self, assessment: Assessment) -> None:
-        if assessment.failures:
-            self._progress.counters.failures += len(assessment.failures)
-            for rule, _ in assessment.failures:
-                self.sensor.on_failure(rule)
-        if not (assessment.hits or assessment.rating or assessment.too_late):
-            return
-        self._progress.counters.hits += len(assessment.hits)
-        self._progress.counters.rating_changes += len(assessment.rating)
-        for hit in assessment.hits:
-            self.sensor.on_hit(hit)
-        for change in assessment.rating:
-            self.sensor.on_rating(change.grade)
-        for alert in self._desk.consider(assessment):
-            self._progress.counters.alerts += 1
-            self.sensor.on_alert(alert)
+            yield assessment
 
     def _pass_time(self, event: Event, received_ms: int) -> None:
-        if self.store.index.find([event.ref]):
-            return
-        seq = self._progress.head + 1
-        for key, state in self._states.due(event.time_ms, seq):
-            assessments = self._engine.tick(event.time_ms, *key, state)
+        if not self.store.index.find([event.ref]):
+            fired = self._fire(event.time_ms, self.progress.head + 1)
+            self._committer.pass_time(event, fired, received_ms)
+
+    def _fire(self, time_ms: int, seq: int) -> Iterator[Assessment]:
+        for key, state in self._states.due(time_ms, seq):
+            assessments = self._engine.tick(time_ms, *key, state)
             self._states.changed(key, state, seq)
-            for assessment in assessments:
-                self._follow(assessment)
-        self._desk.tick(event.time_ms)
-        self._journal(event, (0.0, False, ()), received_ms)
-
-    def _journal(self, event: Event, answer: tuple[float, bool, tuple[str, ...]], received_ms: int) -> None:
-        seq = self._progress.head = self._progress.head + 1
-        row = journal_row(self._head_hash, seq, event, answer, received_ms)
-        self._head_hash = row.hash
-        self._pending.append(row)
-        self.store.index.add(event.ref, seq)
-
-    def _write(self) -> None:
-        started = perf_counter()
-        if self._pending:
-            self.store.append(self._pending)
-            self._pending = []
-        self._ledger.flush()
-        self._desk.flush()
-        limits, head = self._limits, self._progress.head
-        self._write_states(head - limits.tail_events, limits.snapshots_per_batch)
-        self._progress.head_hash = self._head_hash.hex()
-        self.store.put_meta("progress", msgspec.json.encode(self._progress))
-        self.store.commit()
-        self.sensor.on_commit(perf_counter() - started)
+            yield from assessments
 
     def _write_states(self, oldest: int, few: int) -> None:
         self.store.put_states(self._states.snapshots(oldest, few))
-        self._progress.floor = self._states.floor(self._progress.head)
+        self.progress.floor = self._states.floor(self.progress.head)
 
     def _write_every_state(self) -> None:
-        self._write_states(self._progress.head + 1, 0)
+        self._write_states(self.progress.head + 1, 0)
 
     def _repeat(self, row: JournalRow) -> None:
         event = tick_of(row.body) or self._codec.decode(row.body)

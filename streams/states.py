@@ -6,7 +6,7 @@ from collections import OrderedDict
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-from streams.ports import Engine, StateRow, Store
+from streams.ports import Engine, Snapshots, StateRow
 
 Key = tuple[str, str]
 """Kind and id of a subject."""
@@ -28,7 +28,7 @@ class StateCache:
         States kept in memory.
     """
 
-    def __init__(self, engine: Engine, store: Store, limit: int) -> None:
+    def __init__(self, engine: Engine, store: Snapshots, limit: int) -> None:
         self._engine = engine
         self._store = store
         self._limit = limit

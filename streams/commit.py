@@ -1,0 +1,190 @@
+"""What is done with assessments: journal, ledger, alerts and counts, one transaction a batch.
+
+Shared by the embedded processor, which assesses events itself, and the desk of a cluster, to which
+workers answer: given the same events and assessments in the same order they write the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from time import perf_counter
+from typing import Any, TypeVar
+
+import msgspec
+
+from alerts.desk import ACTIONS
+from alerts.facts import decision_fact
+from alerts.lifecycle import ActionNotAllowedError, UnknownAlertError
+from monitor.core.assessment import Assessment
+from monitor.core.events import Event
+from streams.journal import GENESIS, answer_of, journal_row
+from streams.ports import DeadLetters, Desk, Journal, JournalRow, Ledger, Outcome, Progress, Record, Sensor
+
+Result = TypeVar("Result")
+
+
+class Committer:
+    """Writes what follows from events, in the order of the calls, inside `transact`.
+
+    Parameters
+    ----------
+    store
+        Journal and bookkeeping; owns the transaction.
+    desk, ledger, dead_letters
+        Write through the store's connection.
+    sensor
+        Measuring hooks.
+    """
+
+    def __init__(
+        self, store: Journal, desk: Desk, ledger: Ledger, dead_letters: DeadLetters, sensor: Sensor
+    ) -> None:
+        self.store = store
+        self.sensor = sensor
+        self.desk = desk
+        self._ledger = ledger
+        self._dead_letters = dead_letters
+        self._pending: list[JournalRow] = []
+        self.progress = Progress()
+        """How far it is; what is committed, between batches."""
+        self._head_hash = GENESIS
+
+    @property
+    def ledger_head(self) -> str:
+        """The hash of the last ledger entry, hex digits."""
+        return self._ledger.head.hex()
+
+    def reload(self) -> None:
+        """Come back to what is committed, forgetting everything else."""
+        self.store.rollback()
+        self.store.reload()
+        self._ledger.rollback()
+        self.desk.rollback()
+        self._pending = []
+        stored = self.store.meta("progress")
+        self.progress = msgspec.json.decode(stored, type=Progress) if stored else Progress()
+        self._head_hash = bytes.fromhex(self.progress.head_hash) or GENESIS
+
+    def transact(self, work: Callable[[], Result]) -> Result:
+        """Carry out `work` and commit it with everything it led to.
+
+        Raises
+        ------
+        StoreUnavailableError
+            Nothing was kept. After this, and after any other error, `reload` comes first.
+        """
+        try:
+            self.store.begin()
+            result = work()
+            self._write()
+            return result
+        except BaseException as error:
+            self.store.rollback()
+            if isinstance(error, Exception) and (reason := self.store.unavailable(error)):
+                self.sensor.on_store_unavailable()
+                raise reason from error
+            raise
+
+    def act(self, event: Event) -> Outcome | None:
+        """Let the desk carry out an officer's action; what it decided becomes the event's facts.
+
+        Returns the refusal where the alert's state does not allow it; None for everything else.
+        """
+        if event.kind not in ACTIONS:
+            return None
+        try:
+            event.facts = decision_fact(self.desk.act(event.kind, event.data, event.time_ms))
+        except (ActionNotAllowedError, UnknownAlertError) as error:
+            self.progress.counters.refused += 1
+            return Outcome("refused", event.id, time_ms=event.time_ms, message=str(error))
+        return None
+
+    def reject(self, record: Record, rejection: Any) -> Outcome:
+        """Keep an unusable record as a dead letter."""
+        self.progress.counters.rejected += 1
+        self.sensor.on_reject(rejection)
+        self._dead_letters.add(record.body, rejection, record.source, record.received_ms)
+        return Outcome("rejected", rejection.event_id or "", rejection=rejection)
+
+    def answer_again(self, event: Event, seq: int) -> Outcome:
+        """Return the first answer to an event that came before, at journal position `seq`."""
+        self.progress.counters.duplicates += 1
+        self.sensor.on_duplicate()
+        score, late, rules = answer_of(self.row(seq))
+        return Outcome("duplicate", event.id, time_ms=event.time_ms, score=score, rules=rules, late=late)
+
+    def accept(self, event: Event, assessments: Iterable[Assessment], received_ms: int) -> Outcome:
+        """Journal an event and follow what its stages answered, in their order."""
+        outcome = Outcome("accepted", event.id, time_ms=event.time_ms)
+        hits = []
+        for assessment in assessments:
+            if assessment.subject == "customer":
+                outcome.customer_id, outcome.score = assessment.subject_id, assessment.score
+            if assessment.late or assessment.too_late:
+                outcome.late = True
+                self.sensor.on_late(assessment.too_late)
+            hits += assessment.hits
+            self.follow(assessment)
+        if hits:
+            outcome.hits = tuple(hits)
+            outcome.rules = tuple(dict.fromkeys(hit.rule for hit in hits if hit.status == "live"))
+        self.progress.counters.events += 1
+        self.progress.counters.late += outcome.late
+        self.sensor.on_event(event.kind)
+        self.journal(event, (outcome.score, outcome.late, outcome.rules), received_ms)
+        return outcome
+
+    def pass_time(self, event: Event, assessments: Iterable[Assessment], received_ms: int) -> None:
+        """Journal a tick and follow what fell due, in the order of (due time, kind, id)."""
+        for assessment in assessments:
+            self.follow(assessment)
+        self.desk.tick(event.time_ms)
+        self.journal(event, (0.0, False, ()), received_ms)
+
+    def follow(self, assessment: Assessment) -> None:
+        """Count an assessment, write it into the ledger and raise its alerts."""
+        counters = self.progress.counters
+        if assessment.failures:
+            counters.failures += len(assessment.failures)
+            for rule, _ in assessment.failures:
+                self.sensor.on_failure(rule)
+        if not (assessment.hits or assessment.rating or assessment.too_late):
+            return
+        counters.hits += len(assessment.hits)
+        counters.rating_changes += len(assessment.rating)
+        for hit in assessment.hits:
+            self.sensor.on_hit(hit)
+        for change in assessment.rating:
+            self.sensor.on_rating(change.grade)
+        for alert in self.desk.consider(assessment):
+            counters.alerts += 1
+            self.sensor.on_alert(alert)
+
+    def journal(self, event: Event, answer: tuple[float, bool, tuple[str, ...]], received_ms: int) -> None:
+        """Add the row of an event to the chain."""
+        seq = self.progress.head = self.progress.head + 1
+        row = journal_row(self._head_hash, seq, event, answer, received_ms)
+        self._head_hash = row.hash
+        self._pending.append(row)
+        self.store.index.add(event.ref, seq)
+
+    def row(self, seq: int) -> JournalRow:
+        """Return a journal row, those of the running batch included."""
+        committed = seq <= self.progress.head - len(self._pending)
+        return self.store.row(seq) if committed else self._pending[seq - self.progress.head - 1]
+
+    def adopt(self, digest: str) -> None:
+        """Note that from the next event on another configuration is in force."""
+        self.progress.rulebooks.append((self.progress.head + 1, digest))
+
+    def _write(self) -> None:
+        started = perf_counter()
+        if self._pending:
+            self.store.append(self._pending)
+            self._pending = []
+        self._ledger.flush()
+        self.desk.flush()
+        self.progress.head_hash = self._head_hash.hex()
+        self.store.put_meta("progress", msgspec.json.encode(self.progress))
+        self.store.commit()
+        self.sensor.on_commit(perf_counter() - started)
