@@ -24,8 +24,8 @@ from alerts.ports import AlertQueue
 from alerts.stores.queue_redis import RedisQueue
 from alerts.stores.queue_sqlite import SCHEMA as QUEUE_SCHEMA
 from alerts.stores.queue_sqlite import SqliteQueue
-from alerts.stores.sqlite import SCHEMA as ALERTS_SCHEMA
-from alerts.stores.sqlite import SqliteAlertStore
+from alerts.stores.sql import SCHEMA as ALERTS_SCHEMA
+from alerts.stores.sql import SqlAlertStore
 from monitor.audit.ledger import SCHEMA as LEDGER_SCHEMA
 from monitor.audit.ledger import Ledger
 from monitor.configuration import Configuration, build_codec, build_engine
@@ -92,7 +92,7 @@ def open_data(
             build_engine(configuration),
             build_codec(configuration),
             store,
-            Desk(SqliteAlertStore(db), ledger, desk_settings(configuration)),
+            Desk(SqlAlertStore(db), ledger, desk_settings(configuration)),
             ledger,
             DeadLetters(db),
             sensor,

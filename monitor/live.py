@@ -26,7 +26,7 @@ from alerts.inbox.service import (
     UnavailableError,
 )
 from alerts.ports import AlertReader
-from alerts.stores.sqlite import SqliteAlertStore
+from alerts.stores.sql import SqlAlertStore
 from monitor.app import DATABASE, Opened
 from monitor.audit.ledger import Ledger
 from monitor.metrics import PrometheusSensor, Readings
@@ -95,7 +95,7 @@ class LiveService:
     @property
     def alerts(self) -> AlertReader:
         """Alerts to read, on this thread's connection."""
-        return SqliteAlertStore(self._db)
+        return SqlAlertStore(self._db)
 
     def now_ms(self) -> int:
         """Return the wall clock, which ages of alerts are measured by in a live service."""
@@ -292,7 +292,7 @@ def readings(path: Path) -> Callable[[], Readings]:
     def read() -> Readings:
         db = read_only(path)
         try:
-            alerts = SqliteAlertStore(db)
+            alerts = SqlAlertStore(db)
             store = SqliteStore(db)
             now_ms = int(time.time() * 1000)
             overdue = db.execute(

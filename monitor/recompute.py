@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from alerts.desk import Desk
-from alerts.stores.sqlite import SqliteAlertStore
+from alerts.stores.sql import SqlAlertStore
 from monitor.app import DATABASE, SCHEMAS, archive, desk_settings
 from monitor.audit.ledger import Ledger
 from monitor.audit.verify import Finding, reading, verify
@@ -61,7 +61,7 @@ class _Again:
             store.db.executescript(schema)
         configuration = Configuration.of_archive(archive(SqliteStore(self._db), digest))
         ledger = Ledger(store.db)
-        self._desk = Desk(SqliteAlertStore(store.db), ledger, desk_settings(configuration))
+        self._desk = Desk(SqlAlertStore(store.db), ledger, desk_settings(configuration))
         return Processor(
             build_engine(configuration),
             build_codec(configuration),

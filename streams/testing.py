@@ -13,8 +13,8 @@ import msgspec
 import orjson
 
 from alerts.desk import Desk
-from alerts.stores.sqlite import SCHEMA as ALERTS_SCHEMA
-from alerts.stores.sqlite import SqliteAlertStore
+from alerts.stores.sql import SCHEMA as ALERTS_SCHEMA
+from alerts.stores.sql import SqlAlertStore
 from monitor.audit.ledger import SCHEMA as LEDGER_SCHEMA
 from monitor.audit.ledger import Ledger
 from monitor.core.assessment import Assessment, Hit, RatingChange
@@ -252,7 +252,7 @@ def assemble(
         engine or CountingEngine(),
         JsonCodec(),
         store,
-        Desk(SqliteAlertStore(store.db), ledger),
+        Desk(SqlAlertStore(store.db), ledger),
         ledger,
         DeadLetters(store.db),
         sensor,

@@ -26,7 +26,7 @@ from alerts.lifecycle import DISPOSITIONS, SEVERITIES, Action, Alert, Status
 from alerts.messages import describe
 from alerts.outbox import last_posted, posted_after
 from alerts.ports import Filter, Order
-from alerts.stores.sqlite import SqliteAlertStore, open_read_only
+from alerts.stores.sql import SqlAlertStore, open_read_only
 from monitor.cli.output import Failure, show_json
 
 app = typer.Typer(no_args_is_help=True)
@@ -244,12 +244,12 @@ def _connection(data: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def _store(data: Path) -> Iterator[SqliteAlertStore]:
+def _store(data: Path) -> Iterator[SqlAlertStore]:
     with _connection(data) as connection:
-        yield SqliteAlertStore(connection)
+        yield SqlAlertStore(connection)
 
 
-def _find(store: SqliteAlertStore, prefix: str) -> Alert:
+def _find(store: SqlAlertStore, prefix: str) -> Alert:
     digits = prefix.replace("-", "").lower()
     found = store.matching(digits, 6) if digits else []
     if len(found) == 1 and (alert := store.get(found[0])):
@@ -260,7 +260,7 @@ def _find(store: SqliteAlertStore, prefix: str) -> Alert:
     raise Failure(f"no alert has an id that begins with {prefix!r}{_nearest(store, digits)}")
 
 
-def _nearest(store: SqliteAlertStore, digits: str) -> str:
+def _nearest(store: SqlAlertStore, digits: str) -> str:
     for length in range(len(digits) - 1, 1, -1):
         near = store.matching(digits[:length], 3)
         if near:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from alerts.messages import describe
-from alerts.stores.sqlite import SqliteAlertStore
+from alerts.stores.sql import SqlAlertStore
 from monitor.app import DATABASE
 from monitor.audit.export import evidence, plain_entry, readable, sign, signing_key
 from monitor.audit.ledger import Entry, Ledger
@@ -155,7 +155,7 @@ def _is_in_ledger(db: sqlite3.Connection, head: str) -> bool:
 
 
 def _alert_id(db: sqlite3.Connection, prefix: str) -> str:
-    ids = SqliteAlertStore(db).matching(prefix.replace("-", ""))
+    ids = SqlAlertStore(db).matching(prefix.replace("-", ""))
     if len(ids) != 1:
         which = "no alert has this id" if not ids else f"{len(ids)} alerts have ids that begin so"
         raise Failure(f"{prefix}: {which}\n  hint: see `riskmon alerts list`")
@@ -163,7 +163,7 @@ def _alert_id(db: sqlite3.Connection, prefix: str) -> str:
 
 
 def _evidence(db: sqlite3.Connection, alert_id: str) -> dict[str, Any]:
-    store = SqliteAlertStore(db)
+    store = SqlAlertStore(db)
     alert = store.get(alert_id)
     assert alert is not None  # its id was just found
     refs = dict.fromkeys([*alert.evidence, *(counted.ref for counted in store.counted(alert_id))])
@@ -181,7 +181,7 @@ def _entries(db: sqlite3.Connection, what: str) -> list[Entry]:
     kinds = db.execute("SELECT DISTINCT kind FROM states").fetchall()
     subjects = [what, *(f"{kind}:{what}" for (kind,) in kinds)]
     found = [entry for subject in subjects for entry in ledger.entries(subject=subject, limit=_MOST)]
-    ids = SqliteAlertStore(db).matching(what.replace("-", "")) if len(what) >= _SHORTEST else []
+    ids = SqlAlertStore(db).matching(what.replace("-", "")) if len(what) >= _SHORTEST else []
     found += [entry for alert_id in ids for entry in _alert_entries(db, alert_id)]
     found += [entry for name in ("event", "cause") for entry in _naming(db, name, what)]
     return sorted({entry.seq: entry for entry in found}.values(), key=lambda entry: entry.seq)

@@ -24,7 +24,7 @@ from alerts.inbox.service import Fault, Outcome, UnavailableError
 from alerts.inbox.settings import WebSettings
 from alerts.lifecycle import ActionNotAllowedError, Alert, act
 from alerts.ports import Step
-from alerts.stores.sqlite import SCHEMA, SqliteAlertStore
+from alerts.stores.sql import SCHEMA, SqlAlertStore
 
 NOW_MS = 1_774_000_000_000
 HOUR_MS = 3_600_000
@@ -131,7 +131,7 @@ class Bank:
     def __init__(self, four_eyes: frozenset[str] = frozenset()) -> None:
         connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         connection.executescript(SCHEMA)
-        self.alerts = SqliteAlertStore(connection)
+        self.alerts = SqlAlertStore(connection)
         self.four_eyes = four_eyes
         self.events = {11: an_event(1), 12: an_event(2), -13: an_event(3)}
         self.taken: dict[str, Outcome] = {}

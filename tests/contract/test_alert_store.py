@@ -12,13 +12,13 @@ import pytest
 from alerts.lifecycle import Alert, Status
 from alerts.outbox import connect
 from alerts.ports import AlertStore, Counted, Filter, Order, Step, standing_of
-from alerts.stores.sqlite import SCHEMA, SqliteAlertStore, open_read_only
+from alerts.stores.sql import SCHEMA, SqlAlertStore, open_read_only
 
 
 def make_sqlite(tmp_path: Path) -> Iterator[AlertStore]:
     connection = connect(tmp_path / "riskmon.db")
     connection.executescript(SCHEMA)
-    yield SqliteAlertStore(connection)
+    yield SqlAlertStore(connection)
     connection.close()
 
 
@@ -204,15 +204,15 @@ def test_a_read_only_store_reads_beside_the_writer_and_cannot_write(tmp_path: Pa
     writer = connect(tmp_path / "riskmon.db")
     writer.execute("PRAGMA journal_mode = WAL")
     writer.executescript(SCHEMA)
-    SqliteAlertStore(writer).put([alert(1)])
+    SqlAlertStore(writer).put([alert(1)])
     writer.execute("BEGIN IMMEDIATE")
-    SqliteAlertStore(writer).put([alert(2)])
+    SqlAlertStore(writer).put([alert(2)])
     reader = open_read_only(tmp_path / "riskmon.db")
-    assert numbers(SqliteAlertStore(reader).select()) == [1]
+    assert numbers(SqlAlertStore(reader).select()) == [1]
     writer.execute("COMMIT")
-    assert numbers(SqliteAlertStore(reader).select()) == [1, 2]
+    assert numbers(SqlAlertStore(reader).select()) == [1, 2]
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        SqliteAlertStore(reader).put([alert(3)])
+        SqlAlertStore(reader).put([alert(3)])
     reader.close()
     writer.close()
 
@@ -221,8 +221,8 @@ def test_a_database_left_by_a_clean_stop_opens_read_only(tmp_path: Path) -> None
     writer = connect(tmp_path / "riskmon.db")
     writer.execute("PRAGMA journal_mode = WAL")
     writer.executescript(SCHEMA)
-    SqliteAlertStore(writer).put([alert(1)])
+    SqlAlertStore(writer).put([alert(1)])
     writer.close()
     reader = open_read_only(tmp_path / "riskmon.db")
-    assert SqliteAlertStore(reader).count() == 1
+    assert SqlAlertStore(reader).count() == 1
     reader.close()

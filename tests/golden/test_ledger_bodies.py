@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from alerts.desk import Desk, DeskSettings
-from alerts.stores.sqlite import SCHEMA, SqliteAlertStore
+from alerts.stores.sql import SCHEMA, SqlAlertStore
 from monitor.audit import ledger as ledgers
 from monitor.audit.ledger import Ledger
 from monitor.core.assessment import Assessment, Hit, RatingChange
@@ -77,7 +77,7 @@ def written() -> str:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.executescript(SCHEMA + ledgers.SCHEMA)
     ledger = Ledger(connection)
-    desk = Desk(SqliteAlertStore(connection), ledger, DeskSettings(four_eyes=frozenset({"critical"})))
+    desk = Desk(SqlAlertStore(connection), ledger, DeskSettings(four_eyes=frozenset({"critical"})))
     (alert, _) = desk.consider(
         assessment(hits=[HIT, repeat(0, rule="B-1", status="shadow")], rating=[CHANGE])
     )

@@ -22,7 +22,7 @@ from alerts import outbox
 from alerts.lifecycle import Action, Alert, Status, act
 from alerts.messages import message
 from alerts.ports import Counted, Step
-from alerts.stores.sqlite import SCHEMA, SqliteAlertStore
+from alerts.stores.sql import SCHEMA, SqlAlertStore
 from monitor.cli.alerts import app
 from monitor.cli.output import Failure
 from monitor.cli.running import running_service
@@ -61,7 +61,7 @@ def data(tmp_path: Path) -> Path:
     connection = outbox.connect(tmp_path / "riskmon.db")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.executescript(SCHEMA)
-    store = SqliteAlertStore(connection)
+    store = SqlAlertStore(connection)
     store.put([ALERT, OTHER, DONE])
     store.add_counted([Counted(ALERT.id, ALERT.opened_ms, "tx-1", 1, "3 deposits of 62,400")])
     store.add_steps([Step(ALERT.id, ALERT.opened_ms, "note", "ada", "called", None, None)])
@@ -261,7 +261,7 @@ class Service:
                 "faults": [],
             }
         connection = outbox.connect(data / "riskmon.db")
-        store = SqliteAlertStore(connection)
+        store = SqlAlertStore(connection)
         alert = store.get(alert_id)
         assert alert is not None
         store.put([act(alert, Action(action), actor="token-user", time_ms=alert.opened_ms, **said)])

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from alerts.desk import ACTIONS, Desk
 from alerts.lifecycle import ActionNotAllowedError, Status
-from alerts.stores import sqlite as stores
-from alerts.stores.sqlite import SqliteAlertStore
+from alerts.stores import sql as stores
+from alerts.stores.sql import SqlAlertStore
 from monitor.audit import ledger as ledgers
 from monitor.audit.ledger import Ledger, verify
 from monitor.core.assessment import Assessment, Hit, RatingChange
@@ -101,7 +101,7 @@ class Run:
         self.start()
 
     def start(self) -> None:
-        self.store = SqliteAlertStore(self.connection)
+        self.store = SqlAlertStore(self.connection)
         self.ledger = Ledger(self.connection)
         self.desk = Desk(self.store, self.ledger)
 

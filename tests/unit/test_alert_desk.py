@@ -12,8 +12,8 @@ import pytest
 
 from alerts.desk import Desk, DeskSettings
 from alerts.lifecycle import ActionNotAllowedError, Alert, Status, UnknownAlertError
-from alerts.stores import sqlite as stores
-from alerts.stores.sqlite import SqliteAlertStore
+from alerts.stores import sql as stores
+from alerts.stores.sql import SqlAlertStore
 from monitor.audit import ledger as ledgers
 from monitor.audit.ledger import Ledger, verify
 from monitor.core.assessment import Assessment, Hit, RatingChange
@@ -30,7 +30,7 @@ class Bench:
         self.restart()
 
     def restart(self) -> None:
-        self.store = SqliteAlertStore(self.connection)
+        self.store = SqlAlertStore(self.connection)
         self.ledger = Ledger(self.connection)
         self.desk = Desk(self.store, self.ledger, self.settings)
 

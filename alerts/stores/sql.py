@@ -111,7 +111,7 @@ def open_read_only(database: Path) -> sqlite3.Connection:
     return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5.0, check_same_thread=False)
 
 
-class SqliteAlertStore:
+class SqlAlertStore:
     """An `AlertStore` over a connection with `SCHEMA`; over a read-only one, an `AlertReader`."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
