@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from monitor.core.answers import again, make_hit, plain_answer
-from monitor.core.assessment import Assessment, Hit, RatingChange
+from monitor.core.assessment import Assessment, Hit
 from monitor.core.conversion import Convert, by_day
 from monitor.core.events import ALSO, REVERSAL, Event, taken_back
 from monitor.core.known import remember, setters
 from monitor.core.periods import Periods
-from monitor.core.rating import Rater, RatingState
+from monitor.core.rating import Rater
+from monitor.core.rerating import ACTION, Rerating
 from monitor.core.runtime import NAMES, evidence
-from monitor.core.scorer import LEARNS, SUSPICIOUS_POINTS, Scorer
+from monitor.core.scorer import LEARNS, Scorer
 from monitor.core.state import Plan, State, restore
 from monitor.core.words import Words
 from rules.compile import Rulebook
@@ -20,14 +21,6 @@ from rules.plan import StagePlan, TimerSlot
 from rules.vocabulary import Vocabulary
 
 CUSTOMER = "customer"
-MODEL_DIMENSION = "fraud"
-ACTION = "alert."
-"""Kinds of events that are officers' actions begin so."""
-LOOK = "data."
-"""Kinds that tell that somebody saw or handled data: looking at a customer gives no first rating."""
-REVIEWED = "kyc.review_completed"
-SERIOUS = ("high", "critical")
-"""While alerts of hits so severe are open, the grade does not fall."""
 
 
 class Engine:
@@ -64,8 +57,11 @@ class Engine:
     ) -> None:
         self.rulebook = rulebook
         self.rulebook_hash = rulebook.hash
+        self.attaching: frozenset[str] = frozenset()
+        self.timed = tuple(s for s in rulebook.stages if s == CUSTOMER or rulebook.plans[s].is_timed)
         self.vocabulary = vocabulary
         self.rater = rater
+        self._rerating = Rerating(rater)
         self.periods = periods
         self.grace_ms = grace_ms
         self._plans = {stage: Plan(plan) for stage, plan in rulebook.plans.items()}
@@ -182,10 +178,7 @@ class Engine:
         hits = self._ask(event, CUSTOMER, state, answer)
         answer.hits += hits
         scored = self._scorer.score(event, state, answer, hits) if kind in LEARNS else 0.0
-        live = [hit for hit in hits if hit.status == "live"] if hits else hits
-        is_first = state.rating is None and not kind.startswith(LOOK)
-        if live or changed or is_first or kind.startswith(ACTION):
-            self._rate(event, state, answer, live, scored)
+        self._rerating.on_event(event, state, answer, hits, scored, changed=changed)
 
     def _learn_profile(self, kind: str, data: Any, time_ms: int, state: State) -> bool:
         setters = self._profile.get(kind)
@@ -247,54 +240,6 @@ class Engine:
                 sight = ({"unreadable": repr(error)}, title, evidence((), arguments[7]))
             found[place] = (number, band, sight)
 
-    def _rate(self, event: Event, state: State, answer: Assessment, hits: list[Hit], score: float) -> None:
-        if state.rating is None:
-            state.rating = RatingState()
-        now_ms, customer_id = state.now_ms, answer.subject_id
-        if event.kind.startswith(ACTION) and event.facts:
-            self._take_decision(event, state, answer)
-        elif event.kind == REVIEWED:
-            self.rater.review(state.rating, now_ms)
-        for hit in hits:
-            # Inside the cooldown of a closed alert no alert comes that somebody could close.
-            if hit.alert and hit.severity in SERIOUS and hit.time_ms >= state.quiet.get(hit.rule, 0):
-                self.rater.hold(state.rating, hit.rule)
-        change = self.rater.apply(
-            state.rating,
-            hits,
-            now_ms,
-            segment=state.profile.get("segment"),
-            profile=state.profile,
-            customer_id=customer_id,
-            cause=event.id,
-            model_scores={MODEL_DIMENSION: score} if score and _is_serious(hits) else None,
-        )
-        state.rating_ms = self.rater.due_ms(state.rating) or 0
-        if change is not None:
-            answer.rating.append(change)
-
-    def _take_decision(self, event: Event, state: State, answer: Assessment) -> None:
-        """Let an officer's decision about an alert change the rating: its hit's points, and what holds it."""
-        facts, rating = event.facts, state.rating
-        assert rating is not None
-        if facts["status"] != "closed":
-            if event.kind == "alert.reopened":
-                self.rater.hold(rating, facts["rule"])
-            return
-        self.rater.release(rating, facts["rule"], state.now_ms)
-        state.quiet[facts["rule"]] = facts["quiet_ms"]
-        change = self.rater.outcome(
-            rating,
-            facts["rule"],
-            facts["hit_ms"],
-            (facts["disposition"] or "").partition(".")[0],
-            state.now_ms,
-            customer_id=answer.subject_id,
-            cause=event.id,
-        )
-        if change is not None:
-            answer.rating.append(change)
-
     def _fire(self, state: State, time_ms: int, answer: Assessment) -> None:
         """Let time pass up to `time_ms`: rules' timers and the rating's, in the order they fall due."""
         while state.timer_ms and state.timer_ms <= time_ms:
@@ -302,38 +247,16 @@ class Engine:
             due = state.timer_ms = _next_timer(state)
             if not 0 < due <= time_ms:
                 break
-            self._tick_rating(state, due - 1, answer)
+            if answer.subject == CUSTOMER:
+                self._rerating.tick(state, due - 1, answer)
             hits = self._expire(state, due, answer)
             state.now_ms = max(state.now_ms, due)
             answer.hits += hits
             state.timer_ms = _next_timer(state)
             if hits and answer.subject == CUSTOMER:
-                self._rate_timed(state, due, answer, hits)
-        self._tick_rating(state, time_ms, answer)
-
-    def _tick_rating(self, state: State, time_ms: int, answer: Assessment) -> None:
-        if state.rating is not None and answer.subject == CUSTOMER:
-            changes = self.rater.tick(state.rating, time_ms, customer_id=answer.subject_id)
-            for change in changes:
-                state.now_ms = max(state.now_ms, change.time_ms)
-            answer.rating += changes
-            state.rating_ms = self.rater.due_ms(state.rating) or 0
-
-    def _rate_timed(self, state: State, due_ms: int, answer: Assessment, hits: list[Hit]) -> None:
-        if state.rating is None:
-            state.rating = RatingState()
-        change: RatingChange | None = self.rater.apply(
-            state.rating,
-            hits,
-            due_ms,
-            segment=state.profile.get("segment"),
-            profile=state.profile,
-            customer_id=answer.subject_id,
-            cause=hits[0].event_id,
-        )
-        state.rating_ms = self.rater.due_ms(state.rating) or 0
-        if change is not None:
-            answer.rating.append(change)
+                self._rerating.on_timer(state, due, answer, hits)
+        if answer.subject == CUSTOMER:
+            self._rerating.tick(state, time_ms, answer)
 
     def _expire(self, state: State, due_ms: int, answer: Assessment) -> list[Hit]:
         hits: list[Hit] = []
@@ -376,11 +299,6 @@ class Engine:
             )
             for n, band, sight in found
         ]
-
-
-def _is_serious(hits: list[Hit]) -> bool:
-    """Return whether rules say enough for the habit score to count: one odd payment is no risk."""
-    return sum(hit.points for hit in hits) >= SUSPICIOUS_POINTS
 
 
 def _is_passed(event: Event, kind: str, subject_id: str) -> bool:
