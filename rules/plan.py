@@ -131,6 +131,11 @@ class StagePlan:
     exports: dict[str, dict[str, str]] = field(default_factory=dict)
     """Event kind to (aggregate's text to code): what the stage attaches to the event for later stages."""
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether something may fall due for a subject though no event comes."""
+        return any(isinstance(slot, TimerSlot) for slot in self.slots)
+
     def slot(self, identity: str, made: Slot) -> int:
         """Return the place of the slot with this identity; the first asking makes it."""
         if identity not in self.places:

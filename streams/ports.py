@@ -95,6 +95,8 @@ class Engine(Protocol):
     rulebook_hash: str
     attaching: frozenset[str]
     """Stages that attach facts which later stages need."""
+    timed: tuple[str, ...]
+    """Stages in which something may fall due though no event comes: ticks go to them."""
 
     def subjects(self, event: Event) -> Sequence[tuple[str, str]]:
         """Return (kind, id) of every stage in order, the customer last."""

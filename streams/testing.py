@@ -58,6 +58,8 @@ class CountingEngine:
     """
 
     rulebook_hash = "c0"
+    attaching: frozenset[str] = frozenset({"device"})
+    timed: tuple[str, ...] = ("device", "customer")
 
     def subjects(self, event: Event) -> list[tuple[str, str]]:
         """Return device and customer of the event, where it has them."""
