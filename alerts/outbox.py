@@ -171,6 +171,8 @@ class Relay:
         Where messages go.
     failed
         Told of every failure: channel and reason.
+    delivered
+        Told of what was delivered: channel and number of messages; 0 for each channel at the start.
     """
 
     def __init__(
@@ -183,18 +185,21 @@ class Relay:
         poll_s: float = 0.1,
         backoff: Callable[[], Backoff] = Backoff,
         failed: Callable[[str, str], None] = lambda channel, reason: None,
+        delivered: Callable[[str, int], None] = lambda channel, messages: None,
     ) -> None:
         self._connect = connect
         self._channels = tuple(channels)
         self._keep, self._batch, self._poll_s = keep, batch, poll_s
         self._backoffs = {channel.name: backoff() for channel in channels}
-        self._failed = failed
+        self._failed, self._delivered = failed, delivered
         self._stopping = Event()
         self._thread: Thread | None = None
 
     def start(self) -> None:
         """Begin to relay in a thread of its own."""
         connection = self._connect()
+        for channel in self._channels:
+            self._delivered(channel.name, 0)
         self._thread = Thread(target=self._run, args=(connection,), name="outbox-relay", daemon=True)
         self._thread.start()
 
@@ -249,6 +254,7 @@ class Relay:
             self._failed(channel.name, str(error))
         if reached != start:
             _remember(connection, channel.name, reached)
+            self._delivered(channel.name, delivered)
         return delivered
 
     def _deliver(self, channel: Channel, posted: Posted, connection: sqlite3.Connection) -> None:

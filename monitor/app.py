@@ -35,6 +35,7 @@ from streams.deadletter import SCHEMA as DEAD_LETTER_SCHEMA
 from streams.deadletter import DeadLetters
 from streams.ports import Outcome, Record, Sensor
 from streams.processor import Limits, Processor
+from streams.stores.grades import count_grades
 from streams.stores.sqlite import SqliteStore, open_database
 
 log = logging.getLogger(__name__)
@@ -83,6 +84,7 @@ def open_data(
     try:
         for schema in SCHEMAS:
             db.executescript(schema)
+        count_grades(db)
         store = SqliteStore(db)
         store.begin()
         store.archive(CONFIGURATION, configuration.hash, configuration.archive)
@@ -150,8 +152,9 @@ def desk_settings(configuration: Configuration) -> DeskSettings:
     )
 
 
-def relay(database: Path, settings: Settings) -> Relay:
+def relay(database: Path, settings: Settings, sensor: Sensor | None = None) -> Relay:
     """Return what carries committed alerts to the queue and to webhooks."""
+    sensor = sensor or Sensor()
     queue: AlertQueue = SqliteQueue(connect(database))
     if settings.queue.kind == "redis":
         queue = RedisQueue(settings.queue.redis_url)
@@ -159,11 +162,12 @@ def relay(database: Path, settings: Settings) -> Relay:
     for hook in settings.webhooks:
         secret = WebhookSettings(name=hook.name, url=hook.url, secret=hook.secret)
         channels.append(Webhook(secret))
-    return Relay(lambda: connect(database), channels, failed=_delivery_failed)
 
+    def failed(channel: str, reason: str) -> None:
+        log.warning("delivery_failed channel=%s reason=%s", channel, reason)
+        sensor.on_delivery_failure(channel)
 
-def _delivery_failed(channel: str, reason: str) -> None:
-    log.warning("delivery_failed channel=%s reason=%s", channel, reason)
+    return Relay(lambda: connect(database), channels, failed=failed, delivered=sensor.on_delivery)
 
 
 def ingest(

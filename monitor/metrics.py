@@ -102,7 +102,7 @@ class PrometheusSensor(Sensor):
         """Count a hit; shadow hits are told apart by their status."""
         self._tallies.hits[hit.rule, hit.dimension, hit.severity, hit.status] += 1
 
-    def on_rating(self, grade: int) -> None:
+    def on_rating(self, grade: int, previous_grade: int | None = None) -> None:
         """Count a change of grade by the new grade."""
         self._tallies.ratings[str(grade),] += 1
 

@@ -155,7 +155,8 @@ class Committer:
         for hit in assessment.hits:
             self.sensor.on_hit(hit)
         for change in assessment.rating:
-            self.sensor.on_rating(change.grade)
+            counters.regrade(change.previous_grade, change.grade)
+            self.sensor.on_rating(change.grade, change.previous_grade)
         for alert in self.desk.consider(assessment):
             counters.alerts += 1
             self.sensor.on_alert(alert)

@@ -232,8 +232,8 @@ class Sensor:
     def on_hit(self, hit: Hit) -> None:
         """Note that a rule hit."""
 
-    def on_rating(self, grade: int) -> None:
-        """Note that a customer's grade changed to this."""
+    def on_rating(self, grade: int, previous_grade: int | None = None) -> None:
+        """Note that a customer's grade changed to this; from None where it is the first."""
 
     def on_late(self, too_late: bool) -> None:
         """Note that an event came after newer ones of its subject."""
@@ -253,6 +253,12 @@ class Sensor:
     def on_batch(self, events: int, seconds: float) -> None:
         """Note a committed batch and how long it took in all."""
 
+    def on_outcomes(self, records: Sequence[Record], outcomes: Sequence[Outcome]) -> None:
+        """Note what became of the records of a committed batch, one outcome each."""
+
+    def on_latency(self, seconds: float, events: int = 1) -> None:
+        """Note how long events waited from being accepted to being committed with their alerts."""
+
     def on_commit(self, seconds: float) -> None:
         """Note how long writing and committing a batch took."""
 
@@ -261,6 +267,15 @@ class Sensor:
 
     def on_queue(self, waiting: int) -> None:
         """Note how many records wait for the engine."""
+
+    def on_in_flight(self, count: int) -> None:
+        """Note how many orders the desk sent to workers and did not commit yet."""
+
+    def on_delivery(self, channel: str, messages: int) -> None:
+        """Note that messages of the outbox were delivered; 0 says that there is such a channel."""
+
+    def on_delivery_failure(self, channel: str) -> None:
+        """Note that a delivery failed; it is tried again unless the receiver refused the message."""
 
     def on_items(self, stage: str, count: int, seconds: float) -> None:
         """Note that a worker carried out so many items of a stage, and how long that took."""
@@ -291,6 +306,22 @@ class Counters:
     alerts: int = 0
     failures: int = 0
     """Rules that failed on an event."""
+    grades: dict[int, int] = field(default_factory=dict)
+    """Customers by the grade they have now."""
+
+    def regrade(self, previous: int | None, grade: int) -> None:
+        """Count a customer under another grade; None where it had none.
+
+        Examples
+        --------
+        >>> counters = Counters()
+        >>> counters.regrade(None, 14); counters.regrade(None, 14); counters.regrade(14, 10)
+        >>> counters.grades
+        {14: 1, 10: 1}
+        """
+        if previous is not None:
+            self.grades[previous] = self.grades.get(previous, 0) - 1
+        self.grades[grade] = self.grades.get(grade, 0) + 1
 
 
 @dataclass(slots=True)

@@ -202,6 +202,7 @@ class Processor:
         started = perf_counter()
         outcomes = self._transact(lambda: self._carry_out(batch, read, notes))
         self.sensor.on_batch(len(batch), perf_counter() - started)
+        self.sensor.on_outcomes(batch, outcomes)
         return outcomes
 
     def _transact(self, work: Callable[[], Result]) -> Result:

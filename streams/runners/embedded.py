@@ -210,8 +210,11 @@ class EmbeddedRunner:
                 self._count -= len(records)
                 self._changed.notify_all()
         self._processor.sensor.on_queue(self._count)
+        now_ms = self._now_ms()
         for submission in submissions:
-            done, outcomes = outcomes[: len(submission.records)], outcomes[len(submission.records) :]
+            count, waited_ms = len(submission.records), now_ms - submission.records[0].received_ms
+            self._processor.sensor.on_latency(waited_ms / 1000, count)
+            done, outcomes = outcomes[:count], outcomes[count:]
             submission.future.set_result(done)
 
     def _insist(self, act: Callable[[], Result]) -> Result:
