@@ -1,0 +1,67 @@
+"""How to reach the brokers: what every client of a cluster is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ssl import SSLContext
+from typing import Any
+
+from aiokafka.helpers import create_ssl_context
+
+
+class BrokerAwayError(Exception):
+    """The brokers cannot be reached, or take nothing now; try again later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broker:
+    """Where the brokers are and how they let a client in; plain facts.
+
+    Examples
+    --------
+    >>> Broker(bootstrap="a:9092,b:9092").options
+    {'bootstrap_servers': ['a:9092', 'b:9092'], 'security_protocol': 'PLAINTEXT'}
+    """
+
+    bootstrap: str
+    """HOST:PORT of brokers to ask first, more after a comma."""
+    security: str = "plaintext"
+    """`plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`."""
+    sasl_mechanism: str = "scram-sha-512"
+    """`plain`, `scram-sha-256` or `scram-sha-512`."""
+    sasl_username: str = ""
+    sasl_password: str = field(default="", repr=False)
+    ca_file: str = ""
+    """PEM of who signed the brokers' certificates; empty: whom the system believes."""
+    cert_file: str = ""
+    key_file: str = ""
+    """PEM of this side's certificate and its key; empty: none is shown."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return what every aiokafka client takes by these names.
+
+        Raises
+        ------
+        OSError
+            A certificate file cannot be read or is none.
+        """
+        found: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap.split(","),
+            "security_protocol": self.security.upper(),
+        }
+        if self.security.endswith("ssl"):
+            found["ssl_context"] = self._certificates()
+        if self.security.startswith("sasl"):
+            found["sasl_mechanism"] = self.sasl_mechanism.upper()
+            found["sasl_plain_username"] = self.sasl_username
+            found["sasl_plain_password"] = self.sasl_password
+        return found
+
+    def _certificates(self) -> SSLContext:
+        context: SSLContext = create_ssl_context(
+            cafile=self.ca_file or None,
+            certfile=self.cert_file or None,
+            keyfile=self.key_file or None,
+        )
+        return context
