@@ -140,6 +140,7 @@ class Processor:
             if len(batch) > 1:
                 return [outcome for record in batch for outcome in self.process([record], notes)]
             rejection = self._failed(batch[0], error)
+            self._pass_with(batch[0])
             return self._commit(batch, lambda _: rejection, notes)
 
     def tick(self, time_ms: int, received_ms: int = 0) -> None:
@@ -232,6 +233,9 @@ class Processor:
         seq = known.get(event.ref) or self.store.index.get_unsealed(event.ref)
         if seq is not None:
             return self._committer.answer_again(event, seq)
+        if passed := due_tick(self.progress.stream_time_ms, event.time_ms, self._tick_every_ms):
+            # Also where the event is then refused: when time passes must not depend on alerts.
+            self._pass_time(passed, record.received_ms)
         return self._committer.act(event) or self._accept(event, record.received_ms)
 
     def _find(self, ref: int) -> Event | None:
@@ -240,8 +244,6 @@ class Processor:
 
     def _accept(self, event: Event, received_ms: int) -> Outcome:
         progress = self.progress
-        if passed := due_tick(progress.stream_time_ms, event.time_ms, self._tick_every_ms):
-            self._pass_time(passed, received_ms)
         progress.stream_time_ms = max(progress.stream_time_ms, event.time_ms)
         if event.kind == "tick":
             self._pass_time(event, received_ms)
@@ -259,6 +261,7 @@ class Processor:
             yield assessment
 
     def _pass_time(self, event: Event, received_ms: int) -> None:
+        self.progress.stream_time_ms = max(self.progress.stream_time_ms, event.time_ms)
         if not self.store.index.find([event.ref]):
             fired = self._fire(event.time_ms, self.progress.head + 1)
             self._committer.pass_time(event, fired, received_ms)
@@ -291,6 +294,14 @@ class Processor:
             if state.seq < row.seq:
                 self._engine.assess(event, key[0], key[1], state)
                 self._states.changed(key, state, row.seq)
+
+    def _pass_with(self, record: Record) -> None:
+        """Let time pass as it does with an event, though the engine fails on this one."""
+        event = self._read(record)
+        if type(event) is Event and (
+            passed := due_tick(self.progress.stream_time_ms, event.time_ms, self._tick_every_ms)
+        ):
+            self.tick(passed.time_ms, record.received_ms)
 
     def _failed(self, record: Record, error: Exception) -> Rejection:
         event = self._read(record)

@@ -1,0 +1,348 @@
+"""One order for all events of a cluster: what goes to which stage, and which answers are awaited.
+
+The order is a function of the log of records and of `Place`, which is committed with what was
+settled: a desk that was killed sends everything after that again, under the same numbers. Nothing
+here knows Kafka; records and answers come in, items go out through a callback.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+
+from alerts.desk import ACTIONS
+from monitor.core.events import Event, taken_back
+from streams.journal import due_tick
+from streams.ports import Codec, Engine, Record
+from streams.recall import note_passed
+from streams.wire import Adopt, Answer, Answers, Item, Tick, Work, partition_of
+
+CUSTOMER = "customer"
+DESK = "desk"
+"""Who sends the facts of officers' actions."""
+Part = tuple[str, int, int]
+"""Stage, partition and order of something sent."""
+
+
+class Place(msgspec.Struct, kw_only=True):
+    """How far a cluster is; committed with every batch."""
+
+    order: int = 0
+    """Last order settled."""
+    position: int = 0
+    """Where reading the log of records goes on."""
+    stream_time_ms: int = 0
+    """Largest event time up to there."""
+    configuration: str = ""
+    """Hash of the configuration in force there."""
+    answers: dict[int, int] = {}
+    """Where reading each partition of answers goes on."""
+
+
+class Memory(Protocol):
+    """What the sequencer looks up in what is committed."""
+
+    def known(self, refs: Sequence[int]) -> set[int]:
+        """Return those of the references that are journaled."""
+
+    def record(self, ref: int) -> bytes | None:
+        """Return the journaled record of an event."""
+
+    def subject_of(self, alert_id: str) -> tuple[str, str] | None:
+        """Return (kind, id) of whom an alert is about; None where it does not exist (yet)."""
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One place in the order: a record, or a tick that a record brought with it."""
+
+    order: int
+    record: Record
+    what: Any
+    """An `Event`, a `Rejection` or an `Adopt`."""
+    position: int
+    """Where reading goes on after it."""
+    stream_time_ms: int = 0
+    is_whole: bool = True
+    """False for a tick before its event: they are settled together."""
+    is_duplicate: bool = False
+    subjects: list[tuple[int, str, str]] = field(default_factory=list)
+    """Order, stage and id of each subject, in the order of the stages."""
+    waiting: set[Part] = field(default_factory=set)
+    answers: list[tuple[str, Answer]] = field(default_factory=list)
+    """Stage and answer, as they came."""
+    score: float = 0.0
+    answered: threading.Event = field(default_factory=threading.Event)
+    """Set once nothing is waited for."""
+
+    @property
+    def is_action(self) -> bool:
+        """Whether the desk itself has a part in it: an officer's action."""
+        return type(self.what) is Event and self.what.kind in ACTIONS and not self.is_duplicate
+
+    @property
+    def failure(self) -> str | None:
+        """Why a stage could not assess it, or None."""
+        return next((answer.failure for _, answer in self.answers if answer.failure), None)
+
+    def answer(self, stage: str, order: int) -> Answer | None:
+        """Return what a stage answered to an event, or None where it had nothing to tell."""
+        return next((one for name, one in self.answers if (name, one.order) == (stage, order)), None)
+
+
+class Sequencer:
+    """Gives every record its order, sends the items of its stages, and collects their answers.
+
+    Parameters
+    ----------
+    place
+        Where to go on.
+    parts_for
+        Gives engine and codec of a configuration by its hash.
+    memory
+        What is committed.
+    stages
+        Every stage that workers serve.
+    partitions
+        Of each stage.
+    tick_every_ms
+        Ticks by event time; 0 for none.
+    send
+        Called with stage, partition and item, in order.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        parts_for: Callable[[str], tuple[Engine, Codec]],
+        memory: Memory,
+        *,
+        stages: Sequence[str],
+        partitions: int,
+        tick_every_ms: int,
+        send: Callable[[str, int, Item], None],
+    ) -> None:
+        self.entries: deque[Entry] = deque()
+        """In order, not settled yet."""
+        self._order, self._stream_time_ms = place.order, place.stream_time_ms
+        self._parts_for = parts_for
+        self._memory = memory
+        self._stages, self._partitions = tuple(stages), partitions
+        self._tick_every_ms = tick_every_ms
+        self._send = send
+        self._events: dict[int, Entry] = {}
+        self._by_order: dict[int, Entry] = {}
+        self._read: dict[int, deque[tuple[int, int]]] = {}
+        self._settled, self._answers = place.order, dict(place.answers)
+        self._engine, self._codec = parts_for(place.configuration)
+        if not place.order:
+            # Before the first event of all, workers are told what is in force.
+            self.adopt(place.configuration, place.position)
+
+    def decode(self, record: Record) -> Any:
+        """Return the `Event` of a record, or a `Rejection` with every fault."""
+        return record.rejection or self._codec.decode(record.body, record.received_ms or None)
+
+    def is_flying(self, ref: int) -> bool:
+        """Tell whether the event is on its way, not settled yet."""
+        return ref in self._events
+
+    def take(self, record: Record, what: Any, position: int, *, is_known: bool) -> bool:
+        """Give a record its order and send it to its stages.
+
+        Returns False, doing nothing, where it depends on what is still on its way: call again once
+        everything before is settled.
+
+        Parameters
+        ----------
+        what
+            From `decode`.
+        position
+            Where reading goes on after it.
+        is_known
+            Whether the event is journaled already.
+        """
+        if type(what) is not Event:
+            self._append(Entry(self._next(), record, what, position))
+            return True
+        before = self._events.get(what.ref)
+        if before is not None and before.is_action:
+            return False  # a refused one may be tried again
+        if is_known or before is not None:
+            self._append(Entry(self._next(), record, what, position, is_duplicate=True))
+            return True
+        subjects: Sequence[tuple[str, str]] | None = None
+        if what.kind in ACTIONS:
+            subject = self._memory.subject_of(what.data.alert_id or "")
+            if subject is None and self.entries:
+                return False  # its alert may be on its way
+            subjects = [subject] if subject and subject[0] == CUSTOMER else []
+        self._pass_time(record, what, position)
+        if what.kind == "tick":
+            self._tick(Entry(self._next(), record, what, position))
+        else:
+            self._route(record, what, position, subjects)
+        return True
+
+    def adopt(self, digest: str, position: int) -> None:
+        """Let another configuration be in force from the next record on."""
+        adopted = Adopt(self._next(), "configuration", digest)
+        self._engine, self._codec = self._parts_for(digest)
+        entry = Entry(adopted.order, Record(b""), adopted, position)
+        self._everywhere(entry, self._stages, adopted)
+        self._append(entry)
+
+    def receive(self, partition: int, position: int, message: Answers) -> None:
+        """Take in answers that came from a partition of them; those taken in before change nothing.
+
+        Parameters
+        ----------
+        position
+            Where reading the partition goes on after the message.
+        """
+        stage = message.stage
+        scores = dict(message.scores)
+        answers: dict[int, list[Answer]] = {}
+        for answer in message.answers:
+            answers.setdefault(answer.order, []).append(answer)
+        for order in message.orders:
+            entry, part = self._by_order.get(order), (stage, message.partition, order)
+            if entry is None or part not in entry.waiting:
+                continue
+            entry.waiting.discard(part)
+            entry.answers += [(stage, answer) for answer in answers.get(order, ())]
+            entry.score = scores.get(order, entry.score)
+            if not entry.waiting:
+                entry.answered.set()
+        last = max(message.orders, default=0)
+        self._read.setdefault(partition, deque()).append((last, position))
+
+    def ready(self, most: int) -> list[Entry]:
+        """Return the entries that can be settled now, in order, whole records only.
+
+        An officer's action comes alone, before its stages answered: the desk acts first.
+        """
+        found: list[Entry] = []
+        whole = 0
+        for entry in self.entries:
+            if entry.is_action:
+                if not whole and all(not one.waiting for one in found):
+                    found.append(entry)
+                    whole = len(found)
+                break
+            if entry.waiting or len(found) >= most:
+                break
+            found.append(entry)
+            if entry.is_whole:
+                whole = len(found)
+        return found[:whole]
+
+    def place(self, last: Entry) -> Place:
+        """Return the place to commit with entries up to this one."""
+        answers = dict(self._answers)
+        for partition, read in self._read.items():
+            for order, position in read:
+                if order > last.order:
+                    break
+                answers[partition] = position
+        return Place(
+            order=last.order,
+            position=last.position,
+            stream_time_ms=last.stream_time_ms,
+            answers=answers,
+        )
+
+    def settled(self, entries: Iterable[Entry]) -> None:
+        """Forget entries that are committed: the first ones, in order."""
+        for entry in entries:
+            self.entries.popleft()
+            self._settled = entry.order
+            for order, _, _ in entry.subjects:
+                self._by_order.pop(order, None)
+            self._by_order.pop(entry.order, None)
+            if type(entry.what) is Event and self._events.get(entry.what.ref) is entry:
+                del self._events[entry.what.ref]
+        for partition, read in self._read.items():
+            while read and read[0][0] <= self._settled:
+                self._answers[partition] = read.popleft()[1]
+
+    # Inside.
+
+    def _next(self) -> int:
+        self._order += 1
+        return self._order
+
+    def _append(self, entry: Entry) -> None:
+        entry.stream_time_ms = self._stream_time_ms
+        self.entries.append(entry)
+        self._by_order[entry.order] = entry
+        if type(entry.what) is Event and not entry.is_duplicate:
+            self._events[entry.what.ref] = entry
+        if not entry.waiting:
+            entry.answered.set()
+
+    def _pass_time(self, record: Record, event: Event, position: int) -> None:
+        passed = due_tick(self._stream_time_ms, event.time_ms, self._tick_every_ms)
+        if passed is not None and passed.ref != event.ref:
+            # Read again from here after a restart: the tick is settled with its record or not at all.
+            tick_record = Record(passed.body, received_ms=record.received_ms)
+            self._tick(Entry(self._next(), tick_record, passed, position, is_whole=False))
+        self._stream_time_ms = max(self._stream_time_ms, event.time_ms)
+
+    def _tick(self, entry: Entry) -> None:
+        self._everywhere(entry, self._engine.timed, Tick(entry.order, entry.what.time_ms))
+        self._append(entry)
+
+    def _everywhere(self, entry: Entry, stages: Sequence[str], item: Item) -> None:
+        for stage in stages:
+            for partition in range(self._partitions):
+                entry.waiting.add((stage, partition, entry.order))
+                self._send(stage, partition, item)
+
+    def _route(
+        self, record: Record, event: Event, position: int, about: Sequence[tuple[str, str]] | None
+    ) -> None:
+        if (target := taken_back(event)) is not None and (old := self._find(target)) is not None:
+            note_passed(self._engine, event, old)
+        places = self._numbered(self._engine.subjects(event) if about is None else about)
+        order = places[-1][0] if places else self._next()
+        entry = Entry(order, record, event, position, subjects=places)
+        home = next((self._partition(name) for _, stage, name in places if stage == CUSTOMER), None)
+        awaits = [stage for one, stage, _ in places if one == order and self._attaches(stage)]
+        if about is not None:
+            awaits = [DESK]
+        known = dict(event.facts) or None
+        for one, stage, name in places:
+            self._by_order[one] = entry
+            entry.waiting.add((stage, self._partition(name), one))
+            awaited = tuple(awaits) if stage == CUSTOMER else ()
+            reply_to = home if stage in awaits and one == order else None
+            self._send(stage, self._partition(name), Work(one, name, event.body, known, awaited, reply_to))
+        self._append(entry)
+
+    def _partition(self, subject_id: str) -> int:
+        return partition_of(subject_id, self._partitions)
+
+    def _attaches(self, stage: str) -> bool:
+        return stage != CUSTOMER and stage in self._engine.attaching
+
+    def _numbered(self, subjects: Sequence[tuple[str, str]]) -> list[tuple[int, str, str]]:
+        """Number an event's subjects: all alike, but where a stage has several each has its own order."""
+        last = {stage: place for place, (stage, _) in enumerate(subjects)}
+        early = {place: self._next() for place, (stage, _) in enumerate(subjects) if last[stage] != place}
+        main = self._next() if subjects else 0
+        return [(early.get(place, main), stage, name) for place, (stage, name) in enumerate(subjects)]
+
+    def _find(self, ref: int) -> Event | None:
+        flying = self._events.get(ref)
+        if flying is not None:
+            event: Event = flying.what
+            return event
+        body = self._memory.record(ref)
+        found = None if body is None else self._codec.decode(body)
+        return found if type(found) is Event else None
