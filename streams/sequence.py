@@ -138,6 +138,7 @@ class Sequencer:
         self._events: dict[int, Entry] = {}
         self._by_order: dict[int, Entry] = {}
         self._read: dict[int, deque[tuple[int, int]]] = {}
+        self._early: list[Answers] = []
         self._settled, self._answers = place.order, dict(place.answers)
         self._engine, self._codec = parts_for(place.configuration)
         if not place.order:
@@ -148,9 +149,15 @@ class Sequencer:
         """Return the `Event` of a record, or a `Rejection` with every fault."""
         return record.rejection or self._codec.decode(record.body, record.received_ms or None)
 
+    @property
+    def stream_time_ms(self) -> int:
+        """Largest event time of all records taken."""
+        return self._stream_time_ms
+
     def is_flying(self, ref: int) -> bool:
-        """Tell whether the event is on its way, not settled yet."""
-        return ref in self._events
+        """Tell whether the event is on its way, not settled yet, and will be journaled."""
+        before = self._events.get(ref)
+        return before is not None and not before.is_action
 
     def take(self, record: Record, what: Any, position: int, *, is_known: bool) -> bool:
         """Give a record its order and send it to its stages.
@@ -173,6 +180,9 @@ class Sequencer:
         before = self._events.get(what.ref)
         if before is not None and before.is_action:
             return False  # a refused one may be tried again
+        if what.kind in ACTIONS and not is_known:
+            # It may have been settled since somebody looked.
+            is_known = bool(self._memory.known([what.ref]))
         if is_known or before is not None:
             self._append(Entry(self._next(), record, what, position, is_duplicate=True))
             return True
@@ -205,8 +215,15 @@ class Sequencer:
         position
             Where reading the partition goes on after the message.
         """
-        stage = message.stage
-        scores = dict(message.scores)
+        last = max(message.orders, default=0)
+        self._read.setdefault(partition, deque()).append((last, position))
+        if last > self._order:
+            # From before a restart: the items it answers have not been given their orders again yet.
+            self._early.append(message)
+        self._note(message)
+
+    def _note(self, message: Answers) -> None:
+        stage, scores = message.stage, dict(message.scores)
         answers: dict[int, list[Answer]] = {}
         for answer in message.answers:
             answers.setdefault(answer.order, []).append(answer)
@@ -219,14 +236,21 @@ class Sequencer:
             entry.score = scores.get(order, entry.score)
             if not entry.waiting:
                 entry.answered.set()
-        last = max(message.orders, default=0)
-        self._read.setdefault(partition, deque()).append((last, position))
+
+    def _note_early(self) -> None:
+        early, self._early = self._early, []
+        for message in early:
+            self._note(message)
+            if max(message.orders) > self._order:
+                self._early.append(message)
 
     def ready(self, most: int) -> list[Entry]:
         """Return the entries that can be settled now, in order, whole records only.
 
         An officer's action comes alone, before its stages answered: the desk acts first.
         """
+        if self._early:
+            self._note_early()
         found: list[Entry] = []
         whole = 0
         for entry in self.entries:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 
@@ -31,9 +32,6 @@ class Settlement:
         Writes.
     adopt
         Called with the hash of a configuration that comes into force: archives it, changes the desk.
-    tell
-        Sends the facts of an officer's action to the stage that waits for them, None where it was
-        refused; returns once they are durable.
     refuse
         Keeps a refusal for whoever asked.
     patience_s
@@ -44,14 +42,15 @@ class Settlement:
         self,
         committer: Committer,
         adopt: Callable[[str], None],
-        tell: Callable[[Entry, dict[str, object] | None], None],
         refuse: Callable[[Event, str], None],
         *,
         patience_s: float = 60.0,
     ) -> None:
+        self.tell: Callable[[Entry, dict[str, Any] | None], None] = _nobody
+        """Sends the facts of an officer's action to the stage that waits for them, None where it was
+        refused; returns once they are durable."""
         self._committer = committer
         self._adopt = adopt
-        self._tell = tell
         self._refuse = refuse
         self._patience_s = patience_s
 
@@ -100,7 +99,7 @@ class Settlement:
         if entry.is_action and (refusal := self._act(entry, event)):
             return refusal
         if entry.failure:
-            fault = Fault("$", f"the engine failed: {entry.failure}", "redrive it after the repair")
+            fault = Fault("$", entry.failure, "redrive it after the repair")
             return committer.reject(
                 entry.record, Rejection(entry.record.body, "engine_failed", (fault,), event.id)
             )
@@ -125,12 +124,16 @@ class Settlement:
     def _act(self, entry: Entry, event: Event) -> Outcome | None:
         refusal = self._committer.act(event)
         if entry.subjects:
-            self._tell(entry, None if refusal else event.facts)
+            self.tell(entry, None if refusal else event.facts)
         if refusal is not None:
             self._refuse(event, refusal.message)
-        elif not entry.answered.wait(self._patience_s):
+        elif not entry.answered.wait(self._patience_s) or entry.waiting:
             raise UnansweredError(f"order {entry.order}: no stage answered within {self._patience_s:.0f} s")
         return refusal
+
+
+def _nobody(entry: Entry, facts: dict[str, Any] | None) -> None:
+    raise UnansweredError(f"order {entry.order}: nobody is there to be told")
 
 
 def _assessment(entry: Entry, event: Event, order: int, stage: str, name: str) -> Assessment:
