@@ -43,7 +43,7 @@ bench: setup ## Measure; figures as a table, and as JSON in var/bench.json
 	@mkdir -p var
 	$(BIN)/riskmon bench --out var/bench.json
 
-services: ## Install the servers some tests need (Debian, as root): Redis, Prometheus, PostgreSQL, Chromium
+services: ## Install the servers some tests need (Debian, as root): Redis, Prometheus, PostgreSQL, Kafka, Chromium
 	scripts/install_services
 
 clean: ## Remove .venv, caches and builds; data in var/ stays

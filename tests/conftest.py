@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 from hypothesis import HealthCheck, settings
+from servers import KafkaServer, PostgresServer, RedisServer, kafka_missing, postgres_programs
 
 # No deadline and no complaint about slowness: a loaded machine must not fail a test.
 UNTIMED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -19,14 +24,7 @@ settings.register_profile("nightly", max_examples=5_000, print_blob=True, **UNTI
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
-def postgres_programs() -> Path | None:
-    """The folder of `initdb` and `postgres`; Debian keeps it out of PATH."""
-    found = shutil.which("initdb")
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin")) + ([Path(found).parent] if found else [])
-    return folders[-1] if folders else None
-
-
-SERVERS: dict[str, tuple[str, Callable[[], object]]] = {
+PROGRAMS: dict[str, tuple[str, Callable[[], object]]] = {
     "redis": ("redis-server", lambda: shutil.which("redis-server")),
     "prometheus": ("prometheus", lambda: shutil.which("prometheus") and shutil.which("promtool")),
     "postgres": ("PostgreSQL", postgres_programs),
@@ -35,19 +33,27 @@ SERVERS: dict[str, tuple[str, Callable[[], object]]] = {
 """Marker to what it needs and how to see that it is there."""
 
 
+@cache
+def missing(marker: str) -> str | None:
+    """Why tests with this marker cannot run here, or None."""
+    if marker == "kafka":
+        return kafka_missing()
+    needed, find = PROGRAMS.get(marker, ("", lambda: True))
+    return None if find() else f"{needed} is not installed (`make services` installs it)"
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite what golden files expect")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    skips = {
-        marker: pytest.mark.skip(reason=f"{needed} is not installed (`make services` installs it)")
-        for marker, (needed, find) in SERVERS.items()
-        if not find()
-    }
+    markers = sorted({mark.name for item in items for mark in item.iter_markers()})
+    reasons = {marker: reason for marker in markers if (reason := missing(marker))}
+    if reasons and os.environ.get("RISKMON_TEST_SERVERS") == "all":
+        raise pytest.UsageError("\n".join(reasons.values()))
     for item in items:
-        for marker in sorted(skips.keys() & {mark.name for mark in item.iter_markers()}):
-            item.add_marker(skips[marker])
+        for marker in sorted(reasons.keys() & {mark.name for mark in item.iter_markers()}):
+            item.add_marker(pytest.mark.skip(reason=reasons[marker]))
 
 
 @pytest.fixture(scope="session")
@@ -71,3 +77,63 @@ def free_port() -> Callable[[], int]:
 def repository() -> Path:
     """The root of the working tree."""
     return Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis of this session; tests share it, so each takes names of its own."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL of this session."""
+    server = PostgresServer()
+    server.start()
+    yield server
+    server.stop()
+    server.remove()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """An empty database of the test's own; removed after it."""
+    name = f"t{uuid4().hex[:12]}"
+    postgres_server.create(name)
+    yield postgres_server.database(name)
+    postgres_server.drop(name)
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A broker: the one named by RISKMON_TEST_KAFKA, else one of this session."""
+    if named := os.environ.get("RISKMON_TEST_KAFKA"):
+        yield named
+        return
+    server = KafkaServer(tmp_path_factory.mktemp("kafka"))
+    server.start()
+    yield server.address
+    server.stop()
+
+
+@pytest.fixture
+def kafka_prefix(kafka_bootstrap: str) -> Iterator[str]:
+    """What the names of the test's topics begin with; they are removed after it."""
+    prefix = f"t{uuid4().hex[:12]}"
+    yield prefix
+    asyncio.run(remove_topics(kafka_bootstrap, prefix))
+
+
+async def remove_topics(bootstrap: str, prefix: str) -> None:
+    """Remove the topics whose names begin so."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        mine = [name for name in await admin.list_topics() if name.startswith(prefix)]
+        if mine:
+            await admin.delete_topics(mine)
+    finally:
+        await admin.close()
