@@ -42,11 +42,16 @@ class StateCache:
     def __len__(self) -> int:
         return len(self._states)
 
+    @property
+    def unwritten(self) -> int:
+        """Number of states with changes that no snapshot has."""
+        return len(self._dirty)
+
     def get(self, key: Key) -> Any:
         """Return the state of a subject: from memory, from its snapshot, or new."""
         state = self._states.get(key)
         if state is None:
-            state = self._states[key] = self._load(key)
+            state = self._states[key] = self.stored(key)
         else:
             self._states.move_to_end(key)
         return state
@@ -56,9 +61,21 @@ class StateCache:
         state.seq = seq
         if key not in self._dirty:
             self._dirty[key] = seq
-        due = state.due_ms
-        if due and due < self._queued.get(key, due + 1):
-            self._queue(due, key)
+        self._watch(key, state)
+
+    def replace(self, key: Key, state: Any) -> None:
+        """Go on with another state of a subject that is equal to the one before its last, failed change."""
+        self._states[key] = state
+        self._watch(key, state)
+
+    def stored(self, key: Key) -> Any:
+        """Return the state of a subject as its snapshot has it, or new; memory keeps what it has."""
+        row = self._store.state(*key)
+        if row is None:
+            return self._engine.new_state(key[0])
+        state = self._engine.restore(key[0], row.packed)
+        state.seq, state.due_ms = row.seq, row.due_ms
+        return state
 
     def due(self, time_ms: int, seq: int) -> list[tuple[Key, Any]]:
         """Return the subjects with a timer due by then, in order of (due time, kind, id).
@@ -106,13 +123,10 @@ class StateCache:
         """Return the journal position recovery starts from: the oldest unwritten change."""
         return next(iter(self._dirty.values()), head + 1)
 
-    def _load(self, key: Key) -> Any:
-        row = self._store.state(*key)
-        if row is None:
-            return self._engine.new_state(key[0])
-        state = self._engine.restore(key[0], row.packed)
-        state.seq, state.due_ms = row.seq, row.due_ms
-        return state
+    def _watch(self, key: Key, state: Any) -> None:
+        due = state.due_ms
+        if due and due < self._queued.get(key, due + 1):
+            self._queue(due, key)
 
     def _queue(self, due_ms: int, key: Key) -> None:
         self._queued[key] = due_ms

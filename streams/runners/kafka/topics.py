@@ -24,16 +24,21 @@ class TopicsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """Names of the topics and groups that begin with a prefix.
+    """Names of the topics and groups of a cluster.
 
     Examples
     --------
-    >>> topics = Topics("riskmon")
+    >>> topics = Topics("riskmon", 12, ("device", "customer"))
     >>> topics.events, topics.stage("device"), topics.state("device"), topics.workers
     ('riskmon.events', 'riskmon.stage.device', 'riskmon.state.device', 'riskmon.workers')
     """
 
     prefix: str
+    """What all names begin with."""
+    partitions: int
+    """Of every topic between desk and workers."""
+    stages: tuple[str, ...]
+    """Kinds of subjects that have a stage."""
 
     @property
     def events(self) -> str:
@@ -78,16 +83,8 @@ class Wanted:
     config: Mapping[str, str]
 
 
-def wanted(topics: Topics, stages: Iterable[str], partitions: int) -> list[Wanted]:
-    """Return every topic of a cluster.
-
-    Parameters
-    ----------
-    stages
-        Kinds of subjects that have a stage.
-    partitions
-        Of every topic between desk and workers.
-    """
+def wanted(topics: Topics) -> list[Wanted]:
+    """Return every topic of a cluster, as it has to be."""
     # Readers are expected to be back within a month; how long they are needed is a matter of seconds.
     passing = {
         "cleanup.policy": "delete",
@@ -105,17 +102,20 @@ def wanted(topics: Topics, stages: Iterable[str], partitions: int) -> list[Wante
     }
     archives = {"cleanup.policy": "compact", "max.message.bytes": str(MAX_ARCHIVE_BYTES)}
     found = [Wanted(topics.events, 1, passing), Wanted(topics.configurations, 1, archives)]
-    found += [Wanted(name, partitions, passing) for name in (topics.facts, topics.answers)]
-    for kind in stages:
-        found.append(Wanted(topics.stage(kind), partitions, passing))
-        found.append(Wanted(topics.state(kind), partitions, kept))
+    found += [Wanted(name, topics.partitions, passing) for name in (topics.facts, topics.answers)]
+    for kind in topics.stages:
+        found.append(Wanted(topics.stage(kind), topics.partitions, passing))
+        found.append(Wanted(topics.state(kind), topics.partitions, kept))
     return found
 
 
-async def create_topics(
-    broker: Broker, topics: Topics, stages: Sequence[str], partitions: int, replication: int = 1
-) -> None:
+async def create_topics(broker: Broker, topics: Topics, *, replication: int = 1) -> None:
     """Create the topics that are not there yet; those that are there are only looked at.
+
+    Parameters
+    ----------
+    replication
+        Copies of every topic; where there are several, two have to have what is acknowledged.
 
     Raises
     ------
@@ -127,7 +127,7 @@ async def create_topics(
     await admin.start()
     try:
         there = await _partitions(admin)
-        asked = wanted(topics, stages, partitions)
+        asked = wanted(topics)
         _compare(asked, there)
         missing = [one for one in asked if one.name not in there]
         if missing:
