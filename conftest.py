@@ -16,6 +16,8 @@ from rules.loader import PACKS, load_lists, load_packs, load_predicates
 from rules.vocabulary import load_vocabulary
 from streams.rates import Rates
 
+collect_ignore = ["monitor/migrations/env.py"]  # runs inside Alembic alone
+
 
 @cache
 def bench() -> RuleTests:

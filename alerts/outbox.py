@@ -17,6 +17,7 @@ from time import monotonic
 from typing import Final, Protocol
 
 from alerts.ports import AlertQueue, Message, QueueDownError
+from monitor.database import ERRORS, Database, is_unavailable
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS outbox (
@@ -80,20 +81,20 @@ def connect(database: Path) -> sqlite3.Connection:
     return connection
 
 
-def post(connection: sqlite3.Connection, messages: Iterable[Message]) -> None:
+def post(connection: Database, messages: Iterable[Message]) -> None:
     """Add messages in order, inside the caller's transaction."""
-    rows = [(message.key, message.confidential, message.body) for message in messages]
+    rows = [(message.key, int(message.confidential), message.body) for message in messages]
     connection.executemany("INSERT INTO outbox (key, confidential, body) VALUES (?, ?, ?)", rows)
 
 
-def posted_after(connection: sqlite3.Connection, sequence: int, limit: int) -> list[Posted]:
+def posted_after(connection: Database, sequence: int, limit: int) -> list[Posted]:
     """Return up to `limit` committed messages after a sequence, oldest first."""
     query = "SELECT seq, key, confidential, body FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?"
     rows = connection.execute(query, (sequence, limit)).fetchall()
     return [Posted(row[0], Message(row[1], bool(row[2]), row[3])) for row in rows]
 
 
-def last_posted(connection: sqlite3.Connection) -> int:
+def last_posted(connection: Database) -> int:
     """Return the sequence of the newest message, 0 where there is none."""
     row = connection.execute("SELECT max(seq) FROM outbox").fetchone()
     return int(row[0] or 0)
@@ -154,6 +155,13 @@ class Backoff:
 
 
 _BATCH: Final = 100
+_PUT_REFUSED: Final = (
+    "INSERT INTO outbox_refused VALUES (?, ?, ?)"
+    " ON CONFLICT (channel, seq) DO UPDATE SET reason = excluded.reason"
+)
+_PUT_POSITION: Final = (
+    "INSERT INTO outbox_positions VALUES (?, ?) ON CONFLICT (channel) DO UPDATE SET seq = excluded.seq"
+)
 
 
 class Relay:
@@ -166,7 +174,8 @@ class Relay:
     Parameters
     ----------
     connect
-        Opens a connection of the relay's own; see `connect`.
+        Opens a connection of the relay's own, at the start and after every trouble with the database;
+        see `connect` and `monitor.database.connect_postgres`.
     channels
         Where messages go.
     failed
@@ -177,7 +186,7 @@ class Relay:
 
     def __init__(
         self,
-        connect: Callable[[], sqlite3.Connection],
+        connect: Callable[[], Database],
         channels: Sequence[Channel],
         *,
         keep: int = 10_000,
@@ -193,14 +202,15 @@ class Relay:
         self._backoffs = {channel.name: backoff() for channel in channels}
         self._failed, self._delivered = failed, delivered
         self._stopping = Event()
+        self._connection: Database | None = None
         self._thread: Thread | None = None
 
     def start(self) -> None:
         """Begin to relay in a thread of its own."""
-        connection = self._connect()
+        self._connection = self._connect()
         for channel in self._channels:
             self._delivered(channel.name, 0)
-        self._thread = Thread(target=self._run, args=(connection,), name="outbox-relay", daemon=True)
+        self._thread = Thread(target=self._run, name="outbox-relay", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -214,29 +224,40 @@ class Relay:
         """Return failures in a row by channel; 0 where the last delivery worked."""
         return {name: backoff.failures for name, backoff in self._backoffs.items()}
 
-    def relay(self, connection: sqlite3.Connection) -> int:
+    def relay(self, connection: Database) -> int:
         """Deliver what is due, one batch a channel; return how many messages were delivered."""
         delivered = sum(self._relay_to(channel, connection) for channel in self._channels)
         if delivered:
             self._trim(connection)
         return delivered
 
-    def _run(self, connection: sqlite3.Connection) -> None:
+    def _run(self) -> None:
         try:
             while not self._stopping.is_set():
-                if not self._round(connection):
+                if not self._round():
                     self._stopping.wait(self._poll_s)
         finally:
-            connection.close()
+            self._disconnect()
 
-    def _round(self, connection: sqlite3.Connection) -> int:
+    def _round(self) -> int:
         try:
-            return self.relay(connection)
-        except sqlite3.OperationalError as error:  # busy, full or read-only: the next round tries again
+            if self._connection is None:
+                self._connection = self._connect()
+            return self.relay(self._connection)
+        except ERRORS as error:
+            if not is_unavailable(error):
+                raise
+            # Away, busy, full or read-only: the next round tries again, on a connection that is whole.
             self._failed("outbox", str(error))
+            self._disconnect()
             return 0
 
-    def _relay_to(self, channel: Channel, connection: sqlite3.Connection) -> int:
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _relay_to(self, channel: Channel, connection: Database) -> int:
         backoff = self._backoffs[channel.name]
         if not backoff.is_due(monotonic()):
             return 0
@@ -257,15 +278,15 @@ class Relay:
             self._delivered(channel.name, delivered)
         return delivered
 
-    def _deliver(self, channel: Channel, posted: Posted, connection: sqlite3.Connection) -> None:
+    def _deliver(self, channel: Channel, posted: Posted, connection: Database) -> None:
         try:
             channel.deliver(posted)
         except RefusedError as error:
             self._failed(channel.name, str(error))
             row = (channel.name, posted.sequence, str(error))
-            connection.execute("INSERT OR REPLACE INTO outbox_refused VALUES (?, ?, ?)", row)
+            connection.execute(_PUT_REFUSED, row)
 
-    def _position(self, channel: Channel, connection: sqlite3.Connection) -> int:
+    def _position(self, channel: Channel, connection: Database) -> int:
         query = "SELECT seq FROM outbox_positions WHERE channel = ?"
         row = connection.execute(query, (channel.name,)).fetchone()
         stored = int(row[0]) if row else 0
@@ -279,15 +300,15 @@ class Relay:
         except QueueDownError:
             return stored  # the next delivery fails too, and says so
 
-    def _trim(self, connection: sqlite3.Connection) -> None:
+    def _trim(self, connection: Database) -> None:
         reached = min(self._stored_positions(connection))
         query = "DELETE FROM outbox WHERE seq <= ? AND seq <= (SELECT max(seq) FROM outbox) - ?"
         connection.execute(query, (reached, self._keep))
 
-    def _stored_positions(self, connection: sqlite3.Connection) -> list[int]:
+    def _stored_positions(self, connection: Database) -> list[int]:
         stored = dict(connection.execute("SELECT channel, seq FROM outbox_positions").fetchall())
         return [stored.get(channel.name, 0) for channel in self._channels]
 
 
-def _remember(connection: sqlite3.Connection, channel: str, sequence: int) -> None:
-    connection.execute("INSERT OR REPLACE INTO outbox_positions VALUES (?, ?)", (channel, sequence))
+def _remember(connection: Database, channel: str, sequence: int) -> None:
+    connection.execute(_PUT_POSITION, (channel, sequence))

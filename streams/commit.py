@@ -131,7 +131,7 @@ class Committer:
         self.progress.counters.events += 1
         self.progress.counters.late += outcome.late
         self.sensor.on_event(event.kind)
-        self.journal(event, (outcome.score, outcome.late, outcome.rules), received_ms)
+        self.journal(event, (outcome.score, outcome.late, outcome.rules), received_ms, outcome.customer_id)
         return outcome
 
     def pass_time(self, event: Event, assessments: Iterable[Assessment], received_ms: int) -> None:
@@ -161,10 +161,16 @@ class Committer:
             counters.alerts += 1
             self.sensor.on_alert(alert)
 
-    def journal(self, event: Event, answer: tuple[float, bool, tuple[str, ...]], received_ms: int) -> None:
+    def journal(
+        self,
+        event: Event,
+        answer: tuple[float, bool, tuple[str, ...]],
+        received_ms: int,
+        customer_id: str = "",
+    ) -> None:
         """Add the row of an event to the chain."""
         seq = self.progress.head = self.progress.head + 1
-        row = journal_row(self._head_hash, seq, event, answer, received_ms)
+        row = journal_row(self._head_hash, seq, event, answer, received_ms, customer_id or None)
         self._head_hash = row.hash
         self._pending.append(row)
         self.store.index.add(event.ref, seq)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import orjson
 
+from monitor.database import Database
 from streams.faults import Fault, Rejection
 
 SCHEMA = """
@@ -61,6 +62,7 @@ class DeadLetters:
 
     Examples
     --------
+    >>> import sqlite3
     >>> db = sqlite3.connect(":memory:")
     >>> _ = db.executescript(SCHEMA)
     >>> letters = DeadLetters(db)
@@ -70,14 +72,15 @@ class DeadLetters:
     ({'malformed': 1}, 1, {})
     """
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: Database) -> None:
         self._db = db
 
     def add(self, record: bytes, rejection: Rejection, source: str, received_ms: int) -> int:
         """Keep a record with the reasons; return the letter's id. The same record again is a new letter."""
-        cursor = self._db.execute(
-            "INSERT INTO dead_letters (received_ms, source, reason, event_id, faults, record)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
+        # Letters are never taken out, so the number after the largest is new, in either database.
+        row = self._db.execute(
+            "INSERT INTO dead_letters (id, received_ms, source, reason, event_id, faults, record)"
+            " VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM dead_letters), ?, ?, ?, ?, ?, ?) RETURNING id",
             (
                 received_ms,
                 _clean(source),
@@ -86,9 +89,8 @@ class DeadLetters:
                 _encoded(rejection.faults),
                 record,
             ),
-        )
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
+        ).fetchone()
+        return int(row[0])
 
     def select(
         self,
@@ -99,15 +101,16 @@ class DeadLetters:
         limit: int = 50,
     ) -> list[DeadLetter]:
         """Return letters, newest first; None as reason or status means any."""
-        wanted = orjson.dumps(list(ids)).decode() if ids is not None else None
-        rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM dead_letters"  # noqa: S608 - a constant
-            " WHERE (?1 IS NULL OR id IN (SELECT value FROM json_each(?1)))"
-            " AND (?2 IS NULL OR reason = ?2) AND (?3 IS NULL OR status = ?3)"
-            " ORDER BY id DESC LIMIT ?4",
-            (wanted, reason, status, limit),
-        )
-        return [_letter(row) for row in rows]
+        asked = {"reason = ?": reason, "status = ?": status}
+        wanted = {condition: value for condition, value in asked.items() if value is not None}
+        rows = []
+        for lot in [()] if ids is None else _lots(ids):
+            among = [_among(lot)] if lot else []
+            where = f"WHERE {' AND '.join([*wanted, *among])}" if wanted or among else ""
+            query = f"SELECT {_COLUMNS} FROM dead_letters {where} ORDER BY id DESC LIMIT ?"  # noqa: S608 - constants
+            rows += self._db.execute(query, (*wanted.values(), *lot, limit)).fetchall()
+        rows.sort(reverse=True)
+        return [_letter(row) for row in rows[:limit]]
 
     def get(self, letter_id: int) -> DeadLetter | None:
         """Return one letter whatever its status, or None."""
@@ -124,12 +127,19 @@ class DeadLetters:
 
     def mark(self, ids: Iterable[int], status: str) -> int:
         """Set the status of waiting letters; return how many changed. What is not waiting stays as it is."""
-        wanted = orjson.dumps(sorted(set(ids))).decode()
-        return self._db.execute(
-            "UPDATE dead_letters SET status = ?"
-            " WHERE status = 'waiting' AND id IN (SELECT value FROM json_each(?))",
-            (status, wanted),
-        ).rowcount
+        query = "UPDATE dead_letters SET status = ? WHERE status = 'waiting' AND {}".format
+        return sum(self._db.execute(query(_among(lot)), (status, *lot)).rowcount for lot in _lots(ids))
+
+
+def _lots(ids: Iterable[int]) -> Iterator[tuple[int, ...]]:
+    # A statement takes only so many values.
+    remaining = iter(sorted(set(ids)))
+    while lot := tuple(islice(remaining, 500)):
+        yield lot
+
+
+def _among(ids: Sequence[int]) -> str:
+    return f"id IN ({', '.join('?' * len(ids))})"
 
 
 def _letter(row: Sequence[Any]) -> DeadLetter:

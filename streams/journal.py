@@ -23,7 +23,12 @@ _decode = msgspec.msgpack.decode
 
 
 def journal_row(
-    previous: bytes, seq: int, event: Event, answer: tuple[float, bool, tuple[str, ...]], received_ms: int
+    previous: bytes,
+    seq: int,
+    event: Event,
+    answer: tuple[float, bool, tuple[str, ...]],
+    received_ms: int,
+    customer_id: str | None = None,
 ) -> JournalRow:
     """Return the row of an accepted event, chained to the hash of the row before.
 
@@ -31,11 +36,13 @@ def journal_row(
     ----------
     answer
         Score, lateness and rules that hit: what a duplicate of the event gets again.
+    customer_id
+        Whose customer stage the event had, if any.
     """
     facts = _encode(event.facts) if event.facts else None
     answered = _encode(answer) if answer[0] or answer[1] or answer[2] else None
     digest = row_hash(previous, seq, event.ref, received_ms, facts, answered, event.body)
-    return JournalRow(seq, event.ref, received_ms, digest, facts, answered, event.body)
+    return JournalRow(seq, event.ref, received_ms, digest, facts, answered, event.body, customer_id)
 
 
 def row_hash(

@@ -14,6 +14,10 @@ class StoreUnavailableError(Exception):
     """The store cannot take a batch now (full, read-only, unreadable); nothing of it was kept."""
 
 
+class DataInUseError(RuntimeError):
+    """Another service has this data directory, or this database, open."""
+
+
 class BusyError(Exception):
     """More is waiting than the runner accepts; come back later."""
 
@@ -67,6 +71,9 @@ class JournalRow(NamedTuple):
     facts: bytes | None
     answer: bytes | None
     body: bytes
+    customer_id: str | None = None
+    """Whose customer stage the event had; for look-ups in PostgreSQL, not part of the hash. SQLite has no
+    such column and reads None."""
 
 
 class StateRow(NamedTuple):
@@ -198,6 +205,12 @@ class Journal(Protocol):
 
     def put_meta(self, key: str, value: bytes) -> None:
         """Write a value of the bookkeeping."""
+
+    def archive(self, kind: str, digest: str, body: bytes) -> None:
+        """Keep a configuration, list or model by its hash; the same again is ignored."""
+
+    def artifact(self, kind: str, digest: str) -> bytes | None:
+        """Return what was archived, or None."""
 
 
 class Snapshots(Protocol):

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
-from itertools import groupby
+from itertools import groupby, starmap
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -273,7 +273,7 @@ def _compare_progress(stored: Progress, fresh: Progress) -> Iterator[Finding]:
 
 def _journal(db: sqlite3.Connection) -> Iterator[JournalRow]:
     rows = db.execute(f"SELECT {', '.join(_JOURNAL)} FROM journal ORDER BY seq")  # noqa: S608
-    return map(JournalRow._make, rows)
+    return starmap(JournalRow, rows)
 
 
 def _refs(db: sqlite3.Connection, first: int, last: int) -> list[int]:

@@ -1,4 +1,7 @@
-"""Alerts in SQLite: tables beside the journal, written inside the processor's transactions."""
+"""Alerts in SQLite or PostgreSQL: tables beside the journal, written inside the processor's transactions.
+
+`SCHEMA` is SQLite's; that of PostgreSQL is in `monitor.migrations`, and a test compares the two.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import orjson
 from alerts import outbox
 from alerts.lifecycle import SEVERITIES, Alert, Status
 from alerts.ports import Counted, Filter, Message, Order, Standing, Step
+from monitor.database import Database
 
 SCHEMA = (
     """
@@ -87,7 +91,14 @@ _PLAIN = (
     "disposition", "reason", "proposed_by", "title", "say",
 )  # fmt: skip
 _COLUMNS = ", ".join((*_PLAIN, "fixed"))
-_PUT = f"INSERT OR REPLACE INTO alerts ({_COLUMNS}) VALUES ({', '.join('?' * (len(_PLAIN) + 1))})"  # noqa: S608 (constants only)
+_CHANGED = ", ".join(f"{name} = excluded.{name}" for name in (*_PLAIN[1:], "fixed"))
+_PUT = (
+    f"INSERT INTO alerts ({_COLUMNS}) VALUES ({', '.join('?' * (len(_PLAIN) + 1))})"  # noqa: S608 (constants only)
+    f" ON CONFLICT (id) DO UPDATE SET {_CHANGED}"
+)
+_PUT_GRADE = (
+    "INSERT INTO alert_grades VALUES (?, ?) ON CONFLICT (customer_id) DO UPDATE SET grade = excluded.grade"
+)
 _STANDING = (
     "SELECT id, case_id, rule, subject, subject_id, status, severity, opened_ms, cooldown_ms, "
     "snoozed_until_ms, hits, last_hit_ms FROM alerts "
@@ -114,7 +125,7 @@ def open_read_only(database: Path) -> sqlite3.Connection:
 class SqlAlertStore:
     """An `AlertStore` over a connection with `SCHEMA`; over a read-only one, an `AlertReader`."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Database) -> None:
         self._connection = connection
 
     def get(self, alert_id: str) -> Alert | None:
@@ -193,7 +204,8 @@ class SqlAlertStore:
         alerts = list(alerts)
         self._connection.executemany(_PUT, [_row(alert) for alert in alerts])
         concerned = [(customer, alert.id) for alert in alerts for customer in alert.customers]
-        self._connection.executemany("INSERT OR IGNORE INTO alert_customers VALUES (?, ?)", concerned)
+        query = "INSERT INTO alert_customers VALUES (?, ?) ON CONFLICT DO NOTHING"
+        self._connection.executemany(query, concerned)
 
     def bump(self, standings: Iterable[Standing]) -> None:
         """Write the number of hits and the last one of alerts that exist."""
@@ -203,8 +215,7 @@ class SqlAlertStore:
     def add_counted(self, hits: Iterable[Counted]) -> None:
         """Add hits that alerts counted."""
         rows = [(hit.alert_id, hit.time_ms, hit.event_id, hit.ref, hit.say) for hit in hits]
-        query = "INSERT INTO alert_hits (alert_id, time_ms, event_id, ref, say) VALUES (?, ?, ?, ?, ?)"
-        self._connection.executemany(query, rows)
+        self._add("alert_hits (seq, alert_id, time_ms, event_id, ref, say)", rows)
 
     def add_steps(self, steps: Iterable[Step]) -> None:
         """Add to the histories."""
@@ -220,11 +231,7 @@ class SqlAlertStore:
             )
             for step in steps
         ]
-        query = (
-            "INSERT INTO alert_steps (alert_id, time_ms, action, actor, reason, disposition, until_ms) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)"
-        )
-        self._connection.executemany(query, rows)
+        self._add("alert_steps (seq, alert_id, time_ms, action, actor, reason, disposition, until_ms)", rows)
 
     def grades(self, customers: Sequence[str]) -> dict[str, int]:
         """Return the grades of those of the customers that have 12 or worse (10, 11, 12)."""
@@ -241,11 +248,21 @@ class SqlAlertStore:
         gone = [(customer,) for customer, grade in grades.items() if grade is None]
         given = [(customer, grade) for customer, grade in grades.items() if grade is not None]
         self._connection.executemany("DELETE FROM alert_grades WHERE customer_id = ?", gone)
-        self._connection.executemany("INSERT OR REPLACE INTO alert_grades VALUES (?, ?)", given)
+        self._connection.executemany(_PUT_GRADE, given)
 
     def post(self, messages: Iterable[Message]) -> None:
         """Add messages to the outbox, in order."""
         outbox.post(self._connection, messages)
+
+    def _add(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        # Numbered here, not by the database: PostgreSQL's own numbers have gaps after a rollback, and
+        # two runs over the same events would differ.
+        if rows:
+            query = f"SELECT COALESCE(MAX(seq), 0) FROM {table.split(maxsplit=1)[0]}"  # noqa: S608 (constants only)
+            (last,) = self._connection.execute(query).fetchone()
+            numbered = [(seq, *row) for seq, row in enumerate(rows, last + 1)]
+            places = ", ".join("?" * len(numbered[0]))
+            self._connection.executemany(f"INSERT INTO {table} VALUES ({places})", numbered)  # noqa: S608
 
     def _alerts(self, rest: str, values: Sequence[Any]) -> Iterator[Alert]:
         rows = self._connection.execute(f"SELECT {_COLUMNS} FROM alerts {rest}", values)  # noqa: S608 (constants only)
@@ -267,7 +284,7 @@ def _where(wanted: Filter) -> tuple[str, tuple[Any, ...]]:
         parts.append("status <> 'closed'")
     if wanted.text:
         columns = ("title", "say", "rule", "subject_id", "id")
-        parts.append("(" + " OR ".join(rf"{column} LIKE ? ESCAPE '\'" for column in columns) + ")")
+        parts.append("(" + " OR ".join(rf"LOWER({column}) LIKE ? ESCAPE '\'" for column in columns) + ")")
         values.extend([f"%{_like(wanted.text)}%"] * len(columns))
     return ("WHERE " + " AND ".join(parts) if parts else ""), tuple(values)
 
@@ -280,7 +297,9 @@ def _exact(wanted: Filter) -> Iterator[tuple[str, str]]:
 
 
 def _like(text: str) -> str:
-    return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    # As LOWER does in both databases: the letters of ASCII alone.
+    lower = text.encode().lower().decode()
+    return lower.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
 
 
 def _row(alert: Alert) -> tuple[Any, ...]:

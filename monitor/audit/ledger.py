@@ -16,6 +16,8 @@ from typing import Any
 
 import orjson
 
+from monitor.database import Database
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS ledger (
     seq INTEGER PRIMARY KEY,
@@ -33,9 +35,12 @@ CREATE INDEX IF NOT EXISTS ledger_time ON ledger (time_ms);
 GENESIS = bytes(32)
 """The hash before the first entry."""
 
-# Text is read as bytes: a flipped byte may leave text that is no UTF-8, which SQLite's reader
+_ALL = 2**62
+
+_COLUMNS = "seq, time_ms, kind, subject, body, hash"
+# In SQLite, text is read as bytes: a flipped byte may leave text that is no UTF-8, which its reader
 # would refuse before `verify` could name the entry.
-_COLUMNS = "seq, time_ms, CAST(kind AS BLOB), CAST(subject AS BLOB), body, hash"
+_SQLITE_COLUMNS = "seq, time_ms, CAST(kind AS BLOB), CAST(subject AS BLOB), body, hash"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +140,7 @@ def verify(entries: Iterable[Entry], start_hash: bytes = GENESIS, start_seq: int
 
 
 class Ledger:
-    """The ledger in SQLite, appended to inside the caller's transactions.
+    """The ledger in a database, appended to inside the caller's transactions.
 
     `append` buffers; `flush` writes the buffer with one statement and must be called before the
     caller commits. After the caller rolled its transaction back, `rollback` drops what was
@@ -148,8 +153,9 @@ class Ledger:
         With `SCHEMA` in place; a read-only connection serves for reading.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Database) -> None:
         self._connection = connection
+        self._columns = _SQLITE_COLUMNS if isinstance(connection, Connection) else _COLUMNS
         self._buffer: list[tuple[int, int, str, str, bytes, bytes]] = []
         self._seq, self._head = self._stored_head()
 
@@ -240,8 +246,8 @@ class Ledger:
         wanted = [(text, value) for text, value in conditions if value is not None]
         where = " WHERE " + " AND ".join(text for text, _ in wanted) if wanted else ""
         order = " ORDER BY seq DESC" if newest_first else " ORDER BY seq"
-        values = [*(value for _, value in wanted), -1 if limit is None else limit]
-        query = f"SELECT {_COLUMNS} FROM ledger{where}{order} LIMIT ?"  # noqa: S608 (constants only)
+        values = [*(value for _, value in wanted), _ALL if limit is None else limit]
+        query = f"SELECT {self._columns} FROM ledger{where}{order} LIMIT ?"  # noqa: S608 (constants only)
         return (_entry(row) for row in self._connection.execute(query, values))
 
     def _stored_head(self) -> tuple[int, bytes]:
@@ -259,11 +265,13 @@ def _follows(entry: Entry, previous: bytes) -> bool:
         return False
 
 
-def _entry(row: tuple[int, int, bytes, bytes, bytes, bytes]) -> Entry:
+def _entry(row: tuple[int, int, bytes | str, bytes | str, bytes, bytes]) -> Entry:
     seq, time_ms, kind, subject, body, digest = row
     return Entry(seq, time_ms, _text(kind), _text(subject), body, digest)
 
 
-def _text(raw: bytes | None) -> str:
+def _text(raw: bytes | str | None) -> str:
+    if isinstance(raw, str):
+        return raw
     # Bytes that are no UTF-8 become surrogates, which no hash accepts: the entry shows as broken.
     return (raw or b"").decode("utf-8", "surrogateescape")

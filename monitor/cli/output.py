@@ -17,8 +17,8 @@ from monitor.core.rating_config import RatingConfigError
 from monitor.settings import Settings
 from monitor.settings_file import SettingsError, load_settings
 from rules.errors import RuleError
+from streams.ports import DataInUseError
 from streams.rates import RatesError
-from streams.stores.sqlite import DataInUseError
 
 
 class Failure(Exception):  # noqa: N818  it is no error of the program

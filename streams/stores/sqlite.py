@@ -12,14 +12,17 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import starmap
 from pathlib import Path
 from typing import Literal, cast
 
-import orjson
-
-from streams.ports import JournalRow, StateRow, StoreUnavailableError
+from monitor.database import is_unavailable
+from streams.ports import DataInUseError, JournalRow, StateRow, StoreUnavailableError
 from streams.stores.guard import guard
-from streams.stores.index import JournalIndex, find
+from streams.stores.index import JournalIndex
+from streams.stores.reading import artifact
+from streams.stores.reading import event_body as event_body  # noqa: PLC0414
+from streams.stores.reading import progress as progress  # noqa: PLC0414
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS journal(
@@ -36,23 +39,6 @@ CREATE TABLE IF NOT EXISTS artifacts(
 """
 
 _JOURNAL = "seq, ref, received_ms, hash, facts, answer, body"
-
-# Primary result codes that mean "not now": the disk, the file or its permissions, not our SQL.
-_UNAVAILABLE = {
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_NOTADB,
-}
-
-
-class DataInUseError(RuntimeError):
-    """Another service has this data directory open."""
 
 
 class Database(sqlite3.Connection):
@@ -114,14 +100,6 @@ def read_only(path: Path | str) -> sqlite3.Connection:
     )
     db.execute("PRAGMA busy_timeout = 5000")
     return db
-
-
-def event_body(db: sqlite3.Connection, ref: int) -> bytes | None:
-    """Return the journaled record of an event by its reference, or None; works on any connection."""
-    seq = find(db, ref)
-    if seq is None:
-        return None
-    return cast(bytes, db.execute("SELECT body FROM journal WHERE seq = ?", (seq,)).fetchone()[0])
 
 
 def _lock(path: Path) -> int:
@@ -198,13 +176,14 @@ class SqliteStore:
 
     def unavailable(self, error: Exception) -> StoreUnavailableError | None:
         """Return the reason to retry later, or None where the error is not the store's condition."""
-        if isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNAVAILABLE:
+        if is_unavailable(error):
             return StoreUnavailableError(f"store: {error}")
         return None
 
     def append(self, rows: Sequence[JournalRow]) -> None:
         """Write journal rows, in order, and seal a block of the index where one is full."""
-        self.db.executemany(f"INSERT INTO journal({_JOURNAL}) VALUES(?, ?, ?, ?, ?, ?, ?)", rows)
+        stored = [row[:7] for row in rows]
+        self.db.executemany(f"INSERT INTO journal({_JOURNAL}) VALUES(?, ?, ?, ?, ?, ?, ?)", stored)
         self.index.seal_full_blocks()
 
     def rows(self, first: int) -> Iterator[JournalRow]:
@@ -213,13 +192,13 @@ class SqliteStore:
             f"SELECT {_JOURNAL} FROM journal WHERE seq >= ? ORDER BY seq LIMIT 1000",  # noqa: S608
             (first,),
         ).fetchall():
-            yield from map(JournalRow._make, chunk)
+            yield from starmap(JournalRow, chunk)
             first = chunk[-1][0] + 1
 
     def row(self, seq: int) -> JournalRow:
         """Return one journal row."""
         row = self.db.execute(f"SELECT {_JOURNAL} FROM journal WHERE seq = ?", (seq,)).fetchone()  # noqa: S608
-        return JournalRow._make(row)
+        return JournalRow(*row)
 
     def state(self, kind: str, subject_id: str) -> StateRow | None:
         """Return the snapshot of a subject, or None."""
@@ -255,23 +234,15 @@ class SqliteStore:
     def archive(self, kind: str, digest: str, body: bytes) -> None:
         """Keep a rulebook, list or model by its hash, for recomputation; the same again is ignored."""
         self.db.execute(
-            "INSERT OR IGNORE INTO artifacts(hash, kind, body) VALUES(?, ?, ?)", (digest, kind, body)
+            "INSERT INTO artifacts(hash, kind, body) VALUES(?, ?, ?) ON CONFLICT DO NOTHING",
+            (digest, kind, body),
         )
 
     def artifact(self, kind: str, digest: str) -> bytes | None:
         """Return an archived body, or None."""
-        row = self.db.execute(
-            "SELECT body FROM artifacts WHERE kind = ? AND hash = ?", (kind, digest)
-        ).fetchone()
-        return cast(bytes, row[0]) if row else None
+        return artifact(self.db, kind, digest)
 
     def footprint(self) -> Mapping[str, tuple[int, int]]:
         """Return per kind of subject how many have a snapshot and their packed bytes together."""
         rows = self.db.execute("SELECT kind, COUNT(*), SUM(LENGTH(packed)) FROM states GROUP BY kind")
         return {kind: (count, size) for kind, count, size in rows}
-
-
-def progress(db: sqlite3.Connection) -> dict[str, object]:
-    """Return the committed progress of the service (head, counters, ...); empty before the first batch."""
-    row = db.execute("SELECT value FROM meta WHERE key = 'progress'").fetchone()
-    return orjson.loads(row[0]) if row else {}

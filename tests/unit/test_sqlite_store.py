@@ -10,10 +10,11 @@ from random import Random
 import pytest
 
 from streams.journal import journal_row, tick
-from streams.ports import JournalRow, StateRow
+from streams.ports import DataInUseError, JournalRow, StateRow
 from streams.states import StateCache
 from streams.stores import index
-from streams.stores.sqlite import DataInUseError, SqliteStore, event_body, open_database, read_only
+from streams.stores.reading import event_body
+from streams.stores.sqlite import SqliteStore, open_database, read_only
 from streams.testing import CountingEngine, CountingState
 
 

@@ -1,0 +1,32 @@
+"""What readers ask of a journal and its bookkeeping, in SQLite and PostgreSQL alike."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import cast
+
+import orjson
+
+from monitor.database import Database
+from streams.stores.index import find
+
+
+def event_body(db: Database, ref: int) -> bytes | None:
+    """Return the journaled record of an event by its reference, or None; works on any connection."""
+    if isinstance(db, sqlite3.Connection):
+        row = db.execute("SELECT body FROM journal WHERE seq = ?", (find(db, ref),)).fetchone()
+    else:
+        row = db.execute("SELECT body FROM journal WHERE ref = ?", (ref,)).fetchone()
+    return cast(bytes, row[0]) if row else None
+
+
+def progress(db: Database) -> dict[str, object]:
+    """Return the committed progress of the service (head, counters, ...); empty before the first batch."""
+    row = db.execute("SELECT value FROM meta WHERE key = 'progress'").fetchone()
+    return orjson.loads(row[0]) if row else {}
+
+
+def artifact(db: Database, kind: str, digest: str) -> bytes | None:
+    """Return an archived rulebook, list or model by its hash, or None."""
+    row = db.execute("SELECT body FROM artifacts WHERE kind = ? AND hash = ?", (kind, digest)).fetchone()
+    return cast(bytes, row[0]) if row else None
