@@ -108,6 +108,25 @@ def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def migrated_template(postgres_server: PostgresServer) -> str:
+    """The name of a database with the newest schema, to be copied."""
+    from monitor.migrations import migrate  # few tests need it, and it takes its time
+
+    postgres_server.create("migrated")
+    migrate(postgres_server.database("migrated"))
+    return "migrated"
+
+
+@pytest.fixture
+def migrated_url(postgres_server: PostgresServer, migrated_template: str) -> Iterator[str]:
+    """A database of the test's own, empty, with the newest schema; removed after it."""
+    name = f"t{uuid4().hex[:12]}"
+    postgres_server.create(name, migrated_template)
+    yield postgres_server.database(name)
+    postgres_server.drop(name)
+
+
+@pytest.fixture(scope="session")
 def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A broker: the one named by RISKMON_TEST_KAFKA, else one of this session."""
     if named := os.environ.get("RISKMON_TEST_KAFKA"):
