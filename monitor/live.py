@@ -29,13 +29,14 @@ from alerts.ports import AlertReader
 from alerts.stores.sql import SqlAlertStore
 from monitor.app import DATABASE, Opened
 from monitor.audit.ledger import Ledger
-from monitor.metrics import PrometheusSensor, Readings
+from monitor.levels import Readings
+from monitor.metrics import PrometheusSensor
 from monitor.ratings import customer_rating
 from streams.deadletter import DeadLetters
 from streams.ports import BusyError, Record, StoreUnavailableError
 from streams.ports import Outcome as Processed
 from streams.runners.embedded import EmbeddedRunner
-from streams.stores.sqlite import SqliteStore, event_body, progress, read_only
+from streams.stores.sqlite import event_body, read_only
 
 log = logging.getLogger(__name__)
 Wake = Callable[[], None]
@@ -284,32 +285,3 @@ def _told(outcome: Processed) -> Outcome:
         message=outcome.message,
         faults=tuple(Fault(path=fault.path, problem=fault.problem, hint=fault.hint) for fault in faults),
     )
-
-
-def readings(path: Path) -> Callable[[], Readings]:
-    """Return what looks up levels for a scrape, on a connection of its own."""
-
-    def read() -> Readings:
-        db = read_only(path)
-        try:
-            alerts = SqlAlertStore(db)
-            store = SqliteStore(db)
-            now_ms = int(time.time() * 1000)
-            overdue = db.execute(
-                "SELECT severity, count(*) FROM alerts WHERE status != 'closed' AND due_ms < ?"
-                " GROUP BY severity",
-                (now_ms,),
-            )
-            grades = db.execute("SELECT grade, count(*) FROM alert_grades GROUP BY grade")
-            return Readings(
-                open_alerts=alerts.open_by_severity(),
-                overdue_alerts=dict(overdue.fetchall()),
-                customers={int(grade): count for grade, count in grades.fetchall()},
-                states=store.footprint(),
-                dead_letters=sum(DeadLetters(db).counts().values()),
-                stream_time_ms=int(str(progress(db).get("stream_time_ms", 0))),
-            )
-        finally:
-            db.close()
-
-    return read

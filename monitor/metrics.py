@@ -1,52 +1,45 @@
-"""What operations see: counts and timings of the runtime as Prometheus text.
+"""What operations see: counts and timings of the runtime as Prometheus text, and a small server for them.
 
 Labels come from closed sets (kinds of the vocabulary, rules of the rulebook, severities, grades):
 never an id of an event, a customer, an officer or an alert. Every instance has its own registry.
+docs/metrics.md lists every metric.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
-from typing import Any
+from itertools import product
+from pathlib import Path
+from threading import Thread
+from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from monitor.core.assessment import Hit
-from streams.ports import Sensor
+from alerts.inbox.operations import METRICS_TYPE
+from alerts.inbox.service import Health
+from alerts.lifecycle import DISPOSITIONS, SEVERITIES, Status
+from monitor.counting import COUNTED, LEVELS, SPREAD, CountingSensor
+from monitor.levels import Readings
+from monitor.tallies import Spread
+from streams.faults import REASONS
 
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
-_EVENTS = (1, 4, 16, 64, 128, 256, 512, 1024, 4096)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Readings:
-    """Levels that are looked up when metrics are asked for, not counted as events pass."""
-
-    open_alerts: Mapping[str, int] = field(default_factory=dict)
-    """By severity."""
-    overdue_alerts: Mapping[str, int] = field(default_factory=dict)
-    """Open past their due time, by severity."""
-    customers: Mapping[int, int] = field(default_factory=dict)
-    """By grade, 10 (high) to 14 (low)."""
-    states: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """Kind of subject to (snapshots, their bytes); `Store.footprint`."""
-    dead_letters: int = 0
-    """Waiting to be mended and sent again."""
-    stream_time_ms: int = 0
-    """Largest event time of all."""
+_JSON: Final = "application/json"
+VERDICTS: Final = tuple(dict.fromkeys(name.partition(".")[0] for name in DISPOSITIONS))
+"""Dispositions without their detail."""
 
 
-class PrometheusSensor(Sensor):
+class PrometheusSensor(CountingSensor):
     """Counts what the runtime reports and renders it for a scrape.
 
-    The hooks run on the event path, so they only add to plain dictionaries; the families are built
-    when somebody scrapes. One thread counts, any thread may render.
+    The hooks only add to plain numbers; the families are built when somebody scrapes.
 
     Parameters
     ----------
@@ -63,126 +56,124 @@ class PrometheusSensor(Sensor):
     """
 
     def __init__(self, readings: Callable[[], Readings] | None = None) -> None:
-        self._tallies = _Tallies(readings)
-        self._registry = registry = CollectorRegistry()
-        registry.register(self._tallies)
-        ProcessCollector(namespace="riskmon", registry=registry)
-        build = Gauge("riskmon_build_info", "Version; always 1.", ["version", "python"], registry=registry)
-        build.labels(version("riskmon"), platform.python_version()).set(1)
-        self._batch_seconds = Histogram(
-            "riskmon_batch_seconds",
-            "From the start of a batch to its commit.",
-            registry=registry,
-            buckets=_SECONDS,
-        )
-        self._batch_events = Histogram(
-            "riskmon_batch_events", "Records in a committed batch.", registry=registry, buckets=_EVENTS
-        )
-        self._commit_seconds = Histogram(
-            "riskmon_commit_seconds", "Writing and committing a batch.", registry=registry, buckets=_SECONDS
-        )
-        self._last_batch = Gauge(
-            "riskmon_last_batch_timestamp_seconds",
-            "Wall clock when a batch was last committed.",
-            registry=registry,
-        )
-        self._waiting = Gauge(
-            "riskmon_waiting_records", "Records that wait for the engine.", registry=registry
-        )
+        super().__init__()
+        self._registry = CollectorRegistry()
+        self._registry.register(_Families(self, readings))
+        ProcessCollector(namespace="riskmon", registry=self._registry)
 
     def render(self) -> bytes:
         """Return everything in the Prometheus text format."""
         return generate_latest(self._registry)
 
-    def on_event(self, kind: str) -> None:
-        """Count an accepted event."""
-        self._tallies.events[kind,] += 1
 
-    def on_hit(self, hit: Hit) -> None:
-        """Count a hit; shadow hits are told apart by their status."""
-        self._tallies.hits[hit.rule, hit.dimension, hit.severity, hit.status] += 1
+class Server:
+    """Serves metrics and probes of a process without pages; from `serve`."""
 
-    def on_rating(self, grade: int, previous_grade: int | None = None) -> None:
-        """Count a change of grade by the new grade."""
-        self._tallies.ratings[str(grade),] += 1
+    def __init__(self, server: ThreadingHTTPServer) -> None:
+        self._server = server
+        self._thread = Thread(target=server.serve_forever, name="metrics", daemon=True)
+        self._thread.start()
 
-    def on_late(self, too_late: bool) -> None:
-        """Count a late event: still counted in its windows, or recorded only."""
-        self._tallies.late["recorded" if too_late else "counted",] += 1
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self._server.server_port)
 
-    def on_duplicate(self) -> None:
-        """Count an event that came again."""
-        self._tallies.duplicates[()] += 1
-
-    def on_reject(self, rejection: Any) -> None:
-        """Count a dead letter by its reason, one of `streams.faults.REASONS`."""
-        self._tallies.rejected[rejection.reason,] += 1
-
-    def on_failure(self, rule: str) -> None:
-        """Count a rule that failed on an event."""
-        self._tallies.failures[rule,] += 1
-
-    def on_alert(self, alert: Any) -> None:
-        """Count a raised alert."""
-        self._tallies.alerts[alert.severity, alert.dimension] += 1
-
-    def on_batch(self, events: int, seconds: float) -> None:
-        """Observe a committed batch."""
-        self._batch_events.observe(events)
-        self._batch_seconds.observe(seconds)
-        self._last_batch.set_to_current_time()
-
-    def on_commit(self, seconds: float) -> None:
-        """Observe writing and committing."""
-        self._commit_seconds.observe(seconds)
-
-    def on_store_unavailable(self) -> None:
-        """Count a batch that could not be committed."""
-        self._tallies.unavailable[()] += 1
-
-    def on_queue(self, waiting: int) -> None:
-        """Show how many records wait."""
-        self._waiting.set(waiting)
+    def close(self) -> None:
+        """Stop listening; twice is harmless."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
 
 
-Tally = Counter[tuple[str, ...]]
+def serve(host: str, port: int, sensor: PrometheusSensor, health: Callable[[], Health]) -> Server:
+    """Serve `/metrics`, `/healthz` and `/readyz` as the inbox does, in a thread of their own.
+
+    Parameters
+    ----------
+    port
+        0 takes a free one.
+    health
+        Asked at every probe; must answer at once, whatever the process waits for.
+
+    Raises
+    ------
+    OSError
+        The address cannot be bound.
+
+    Examples
+    --------
+    >>> from urllib.request import urlopen
+    >>> server = serve("127.0.0.1", 0, PrometheusSensor(), lambda: Health(alive=True, ready=True, reasons=[]))
+    >>> urlopen(f"http://127.0.0.1:{server.port}/readyz").read()
+    b'{"ready": true, "reasons": []}'
+    >>> server.close()
+    """
+
+    class Pages(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, kind, body = _page(self.path.partition("?")[0], sensor, health)
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Keep probes out of the log: one every few seconds says nothing."""
+
+    ThreadingHTTPServer.daemon_threads = True
+    return Server(ThreadingHTTPServer((host, port), Pages))
 
 
-class _Tallies(Collector):
-    """Plain counters by label values; a family each when somebody asks."""
+def _page(path: str, sensor: PrometheusSensor, health: Callable[[], Health]) -> tuple[int, str, bytes]:
+    if path == "/metrics":
+        return 200, METRICS_TYPE, sensor.render()
+    if path not in ("/healthz", "/readyz"):
+        return 404, _JSON, b'{"error": "expected /metrics, /healthz or /readyz"}'
+    now = health()
+    name, is_well = (
+        ("alive", now["alive"]) if path == "/healthz" else ("ready", now["alive"] and now["ready"])
+    )
+    body = json.dumps({name: is_well, "reasons": list(now["reasons"])})
+    return (200 if is_well else 503), _JSON, body.encode()
 
-    def __init__(self, readings: Callable[[], Readings] | None) -> None:
-        self._readings = readings
-        self.events: Tally = Counter()
-        self.hits: Tally = Counter()
-        self.ratings: Tally = Counter()
-        self.late: Tally = Counter()
-        self.duplicates: Tally = Counter({(): 0})
-        self.rejected: Tally = Counter()
-        self.failures: Tally = Counter()
-        self.alerts: Tally = Counter()
-        self.unavailable: Tally = Counter({(): 0})
+
+class _Families(Collector):
+    """The numbers as families of metrics, made anew for every scrape."""
+
+    def __init__(self, sensor: CountingSensor, readings: Callable[[], Readings] | None) -> None:
+        self._sensor, self._readings = sensor, readings
+        self._about = {"version": version("riskmon"), "python": platform.python_version()}
+        self._memory = memory_limit()
 
     def collect(self) -> Iterator[Metric]:
-        yield _counted("events", "Accepted events.", ("kind",), self.events)
-        yield _counted("rejected", "Records that became dead letters.", ("reason",), self.rejected)
-        yield _counted("duplicates", "Events that came again.", (), self.duplicates)
-        yield _counted("late", "Events after newer ones of their subject.", ("treatment",), self.late)
-        hit_labels = ("rule", "dimension", "severity", "status")
-        yield _counted("rule_hits", "Rules that hit, shadow hits included.", hit_labels, self.hits)
-        yield _counted("rule_failures", "Rules that failed on an event.", ("rule",), self.failures)
-        yield _counted("rating_changes", "Changes of grade, by the new grade.", ("grade",), self.ratings)
-        yield _counted("alerts_raised", "Alerts raised.", ("severity", "dimension"), self.alerts)
-        yield _counted("store_unavailable", "Batches the store could not take.", (), self.unavailable)
+        sensor = self._sensor
+        for name, (text, labels) in COUNTED.items():
+            yield _counted(name, text, labels, sensor.counts[name].copy())
+        for name, (text, _) in SPREAD.items():
+            yield _spread(name, text, {"": sensor.spreads[name]})
+        for name, text in LEVELS.items():
+            yield _gauge(name, text, sensor.levels[name])
+        lag = sensor.lag.copy()
+        yield _grouped("consumer_lag", "Messages not carried out yet.", ("topic", "partition"), lag)
+        yield from self._in_force()
         if self._readings is not None:
             yield from _levels(self._readings)
 
-
-def _counted(name: str, text: str, labels: tuple[str, ...], tally: Tally) -> Metric:
-    family = CounterMetricFamily(f"riskmon_{name}", text, labels=labels)
-    for values, count in tally.copy().items():
-        family.add_metric(values, count)
-    return family
+    def _in_force(self) -> Iterator[Metric]:
+        sensor, events = self._sensor, self._sensor.counts["events"].copy()
+        info = {tuple(self._about.values()): 1.0}
+        yield _grouped("build_info", "Version; always 1.", tuple(self._about), info)
+        yield _gauge("memory_limit_bytes", "Memory this process may use.", self._memory)
+        asked = {(rule.id,): sum(events.get((kind,), 0) for kind in rule.on) for rule in sensor.rules}
+        text = "Accepted events of the kinds a rule looks at."
+        yield _counted("rule_evaluations", text, ("rule",), asked)
+        statuses = Counter(rule.status for rule in sensor.rules)
+        yield _by("rules", "Rules that run.", "status", {"live": 0, "shadow": 0} | statuses)
+        yield _by("list_entries", "Entries of a list.", "list", sensor.lists)
+        configuration = {sensor.configuration[:12]: 1} if sensor.configuration else {}
+        yield _by("configuration_info", "Configuration in force; always 1.", "hash", configuration)
 
 
 def _levels(readings: Callable[[], Readings]) -> Iterator[Metric]:
@@ -192,15 +183,69 @@ def _levels(readings: Callable[[], Readings]) -> Iterator[Metric]:
         yield _gauge("readings_up", "Whether the levels could be read.", 0)
         return
     yield _gauge("readings_up", "Whether the levels could be read.", 1)
-    yield _by("open_alerts", "Alerts that wait for a decision.", "severity", now.open_alerts)
-    yield _by("overdue_alerts", "Open alerts past their due time.", "severity", now.overdue_alerts)
-    yield _by("customers", "Customers of grade 10 (high), 11 and 12.", "grade", now.customers)
+    yield from _desk_levels(now)
+    yield _by("customers", "Customers by grade, 10 (high) to 14.", "grade", now.customers)
     counts = {kind: count for kind, (count, _) in now.states.items()}
     sizes = {kind: size for kind, (_, size) in now.states.items()}
     yield _by("states", "Subjects with a snapshot.", "subject", counts)
     yield _by("state_bytes", "Bytes of their snapshots.", "subject", sizes)
-    yield _gauge("dead_letters", "Dead letters that wait to be mended.", now.dead_letters)
+    reasons = dict.fromkeys(REASONS, 0) | dict(now.dead_letters)
+    yield _by("dead_letters", "Dead letters that wait to be mended.", "reason", reasons)
+    yield _by("undelivered_messages", "Messages a channel does not have yet.", "channel", now.undelivered)
+    yield _by("refused_messages", "Messages a channel will never take.", "channel", now.refused)
     yield _gauge("stream_time_seconds", "Largest event time of all, since 1970.", now.stream_time_ms / 1000)
+    yield _gauge("journal_position", "Rows of the journal.", now.journal_position)
+    yield _gauge("unwritten_rows", "Journal rows a recovery would repeat.", now.unwritten_rows)
+    yield _gauge("ledger_position", "Entries of the ledger.", now.ledger_position)
+    yield from _verification(now)
+
+
+def _desk_levels(now: Readings) -> Iterator[Metric]:
+    waiting = [status.value for status in Status if status is not Status.CLOSED]
+    levels = {pair: now.open_alerts.get(pair, 0) for pair in product(SEVERITIES, waiting)}
+    yield _grouped("open_alerts", "Alerts that wait for a decision.", ("severity", "status"), levels)
+    zero: dict[str, float] = dict.fromkeys(SEVERITIES, 0)
+    text = "Age of the oldest alert that waits."
+    yield _by("oldest_alert_seconds", text, "severity", zero | dict(now.oldest_alert_s))
+    text = "Open alerts past their due time."
+    yield _by("overdue_alerts", text, "severity", zero | dict(now.overdue_alerts))
+    text = "Alerts ever decided late, or waiting past their due time."
+    yield _by("sla_breaches", text, "severity", zero | dict(now.sla_breaches))
+    text = "From an alert to its first decision."
+    yield _spread("decision_seconds", text, now.decisions, "severity")
+    rules = {rule for rule, _ in now.dispositions}
+    verdicts = {pair: now.dispositions.get(pair, 0) for pair in product(sorted(rules), VERDICTS)}
+    yield _grouped("dispositions", "Closed alerts by verdict.", ("rule", "verdict"), verdicts)
+
+
+def _verification(now: Readings) -> Iterator[Metric]:
+    last = now.verified
+    text = "When the ledger was last verified; 0: never."
+    yield _gauge("verification_timestamp_seconds", text, last.time_ms / 1000 if last else 0)
+    yield _gauge("verification_findings", "What it found.", last.findings if last else 0)
+    yield _gauge("verification_entries", "Ledger entries it covered.", last.entries if last else 0)
+
+
+def _counted(name: str, text: str, labels: Sequence[str], tally: Mapping[Any, float]) -> Metric:
+    family = CounterMetricFamily(f"riskmon_{name}", text, labels=labels)
+    for values, count in tally.items():
+        family.add_metric(values, count)
+    return family
+
+
+def _spread(name: str, text: str, spreads: Mapping[str, Spread], label: str = "") -> Metric:
+    family = HistogramMetricFamily(f"riskmon_{name}", text, labels=[label] if label else [])
+    for value, spread in spreads.items():
+        steps = [("+Inf" if bound == float("inf") else f"{bound}", n) for bound, n in spread.cumulated()]
+        family.add_metric([value] if label else [], steps, spread.total)
+    return family
+
+
+def _grouped(name: str, text: str, labels: Sequence[str], values: Mapping[Any, float]) -> Metric:
+    family = GaugeMetricFamily(f"riskmon_{name}", text, labels=labels)
+    for keys, value in values.items():
+        family.add_metric(keys, value)
+    return family
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:
@@ -212,3 +257,18 @@ def _by(name: str, text: str, label: str, values: Mapping[Any, float]) -> Metric
     for key, value in values.items():
         family.add_metric([str(key)], value)
     return family
+
+
+def memory_limit() -> int:
+    """Return the bytes this process may use: the limit of its control group, else the machine's memory."""
+    for file in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            limit = int(Path("/sys/fs/cgroup", file).read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            continue
+        return min(limit, _machine_memory())
+    return _machine_memory()
+
+
+def _machine_memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-Tally = Counter[tuple[str, ...]]
-"""Label values to a count."""
+Tally = defaultdict[tuple[str, ...], float]
+"""Label values to a count, 0 where nothing was counted."""
 
 
 @dataclass(slots=True)

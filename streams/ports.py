@@ -297,7 +297,7 @@ class Sensor:
         """Note how many messages of a partition a worker has not carried out yet."""
 
     def on_recovery(self, seconds: float) -> None:
-        """Note that a worker has its states again after a start or a rebalance, and how long that took."""
+        """Note that the states are there again after a start, fault or rebalance, and how long it took."""
 
     def on_rebalance(self) -> None:
         """Note that partitions are given to workers anew."""

@@ -161,11 +161,13 @@ class Processor:
 
     def recover(self) -> None:
         """Come back to what is committed: reload everything and replay the journal tail."""
+        started = perf_counter()
         self._committer.reload()
         self._states = self._cache(self._engine, self.store, self._limits.cache_subjects)
         for row in self.store.rows(self.progress.floor):
             self._repeat(row)
         self._is_stale = False
+        self.sensor.on_recovery(perf_counter() - started)
 
     def adopt(self, engine: Engine, codec: Codec | None = None) -> None:
         """Go on with another engine (and codec) from the next event on; windows and ratings are kept.

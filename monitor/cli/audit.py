@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from alerts.stores.sql import SqlAlertStore
 from monitor.app import DATABASE
 from monitor.audit.export import evidence, plain_entry, readable, sign, signing_key
 from monitor.audit.ledger import Entry, Ledger
+from monitor.audit.verified import Verified, write_verified
 from monitor.cli.output import Failure, failures, show_json
 from monitor.core.events import reference
 from monitor.recompute import proof
@@ -46,7 +48,11 @@ def verify(
     ] = "",
     as_json: Json = False,
 ) -> None:
-    """Check every chain and recompute every decision from the journal; status 1 where anything differs."""
+    """Check every chain and recompute every decision from the journal; status 1 where anything differs.
+
+    The result is left in the data directory, where metrics find it.
+    """
+    began = time.monotonic()
     with failures(), _bar() as bar:
         try:
             found = [str(finding) for finding in proof(data, bar.begin, bar.move)]
@@ -55,15 +61,21 @@ def verify(
     with closing(read_only(data / DATABASE)) as db:
         if head and not _is_in_ledger(db, head):
             found.append(f"ledger: no entry has the hash {head}: entries were cut off or replaced")
-        counted, last = db.execute("SELECT COUNT(*), MAX(seq) FROM ledger").fetchone(), _head(db)
+        (counted,), last = db.execute("SELECT COUNT(*) FROM ledger").fetchone(), _head(db)
+    result = Verified(
+        time_ms=int(time.time() * 1000),
+        seconds=round(time.monotonic() - began, 3),
+        findings=len(found),
+        entries=counted,
+        ledger_head=last,
+    )
+    _leave(data, result)
     if as_json:
-        show_json({"proven": not found, "findings": found, "entries": counted[0], "ledger_head": last})
+        show_json({"proven": not found, "findings": found, "entries": counted, "ledger_head": last})
     else:
         for finding in found:
             typer.echo(finding)
-        typer.echo(
-            f"{len(found)} findings" if found else f"proven: {counted[0]:,} ledger entries, head {last}"
-        )
+        typer.echo(f"{len(found)} findings" if found else f"proven: {counted:,} ledger entries, head {last}")
     if found:
         raise typer.Exit(1)
 
@@ -144,6 +156,14 @@ def _open(data: Path) -> sqlite3.Connection:
 def _head(db: sqlite3.Connection) -> str:
     row = db.execute("SELECT hash FROM ledger ORDER BY seq DESC LIMIT 1").fetchone()
     return bytes(row[0]).hex() if row else ""
+
+
+def _leave(data: Path, result: Verified) -> None:
+    try:
+        write_verified(data, result)
+    except OSError as error:
+        # An auditor may have a copy to read only: what was found is told all the same.
+        typer.echo(f"{data}: the result is not noted there: {error.strerror}", err=True)
 
 
 def _is_in_ledger(db: sqlite3.Connection, head: str) -> bool:

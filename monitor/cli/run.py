@@ -23,7 +23,8 @@ from monitor.app import DATABASE, HOUR_MS, SERVICE, Opened, desk_settings, open_
 from monitor.bank import SimulatedBank, setting
 from monitor.cli.output import Failure, configured, data_folder, failures
 from monitor.configuration import Configuration
-from monitor.live import LiveSensor, LiveService, readings
+from monitor.live import LiveSensor, LiveService
+from monitor.readings import announce, readings
 from monitor.settings import Settings
 from streams.runners.embedded import EmbeddedRunner, Pace
 
@@ -47,6 +48,7 @@ def run(
         raise Failure(refusal)
     folder = data_folder(data or Path(settings.data.dir))
     sensor = LiveSensor(readings(folder / DATABASE))
+    announce(sensor, configuration)
     with failures(folder):
         opened = open_data(folder, settings, configuration, sensor=sensor, tick_every_ms=HOUR_MS)
     with ExitStack() as stack:
@@ -72,7 +74,7 @@ def _serve(
         bank = SimulatedBank(runner, setting(folder, zone), opened.processor.progress.stream_time_ms)
     runner.start()
     stack.callback(runner.stop)
-    outbox = relay(folder / DATABASE, settings)
+    outbox = relay(folder / DATABASE, settings, sensor)
     outbox.start()
     stack.callback(outbox.stop)
     port = listening.getsockname()[1]

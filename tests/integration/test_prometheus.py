@@ -12,7 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from alerts.inbox.operations import METRICS_TYPE
-from monitor.metrics import PrometheusSensor, Readings
+from monitor.levels import Readings
+from monitor.metrics import PrometheusSensor
 
 pytestmark = pytest.mark.prometheus
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.prometheus
 @pytest.fixture
 def sensor() -> PrometheusSensor:
     sensor = PrometheusSensor(
-        lambda: Readings(open_alerts={"high": 2}, customers={10: 1}, states={"customer": (1, 900)})
+        lambda: Readings(open_alerts={("high", "open"): 2}, customers={10: 1}, states={"customer": (1, 900)})
     )
     for _ in range(5):
         sensor.on_event("payment.transfer")

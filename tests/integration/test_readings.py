@@ -4,7 +4,8 @@ from pathlib import Path
 
 from monitor.app import DATABASE, open_data
 from monitor.configuration import read_configuration
-from monitor.live import LiveSensor, readings
+from monitor.live import LiveSensor
+from monitor.readings import readings
 from monitor.settings import Rules, Settings
 from streams.ports import Record
 
@@ -22,5 +23,5 @@ def test_levels_of_a_database_are_in_the_metrics(tmp_path):
     opened.close()
     text = LiveSensor(readings(tmp_path / DATABASE)).render().decode()
     assert "riskmon_readings_up 1.0" in text
-    assert 'riskmon_open_alerts{severity="info"} 1.0' in text
-    assert "riskmon_dead_letters 1.0" in text
+    assert 'riskmon_open_alerts{severity="info",status="open"} 1.0' in text
+    assert 'riskmon_dead_letters{reason="malformed"} 1.0' in text

@@ -9,7 +9,8 @@ import pytest
 from alerts.inbox.service import DeadLetter
 from monitor.app import DATABASE, open_data
 from monitor.configuration import read_configuration
-from monitor.live import LiveSensor, LiveService, readings
+from monitor.live import LiveSensor, LiveService
+from monitor.readings import readings
 from monitor.settings import Rules, Settings
 from streams.runners.embedded import EmbeddedRunner
 from streams.stores.sqlite import read_only
