@@ -30,12 +30,14 @@ from monitor.audit.ledger import SCHEMA as LEDGER_SCHEMA
 from monitor.audit.ledger import Ledger
 from monitor.configuration import Configuration, build_codec, build_engine
 from monitor.core.engine import Engine
+from monitor.database import Database
 from monitor.settings import Settings
 from streams.deadletter import SCHEMA as DEAD_LETTER_SCHEMA
 from streams.deadletter import DeadLetters
 from streams.ports import Outcome, Record, Sensor
 from streams.processor import Limits, Processor
 from streams.stores.grades import count_grades
+from streams.stores.postgres import PostgresStore
 from streams.stores.sqlite import SqliteStore, open_database
 
 log = logging.getLogger(__name__)
@@ -113,7 +115,7 @@ def calm_collector() -> None:
     gc.set_threshold(200_000, 50, 100)
 
 
-def archive(store: SqliteStore, digest: str) -> bytes:
+def archive(store: SqliteStore | PostgresStore, digest: str) -> bytes:
     """Return the archive of a configuration.
 
     Raises
@@ -153,11 +155,20 @@ def desk_settings(configuration: Configuration) -> DeskSettings:
 
 
 def relay(database: Path, settings: Settings, sensor: Sensor | None = None) -> Relay:
-    """Return what carries committed alerts to the queue and to webhooks."""
+    """Return what carries committed alerts of a database file to the queue and to webhooks."""
+    return relay_over(lambda: connect(database), settings, lambda: SqliteQueue(connect(database)), sensor)
+
+
+def relay_over(
+    connect: Callable[[], Database],
+    settings: Settings,
+    embedded_queue: Callable[[], AlertQueue],
+    sensor: Sensor | None = None,
+) -> Relay:
+    """Return what carries committed alerts to the queue and to webhooks, over connections of its own."""
     sensor = sensor or Sensor()
-    queue: AlertQueue = SqliteQueue(connect(database))
-    if settings.queue.kind == "redis":
-        queue = RedisQueue(settings.queue.redis_url)
+    is_redis = settings.queue.kind == "redis"
+    queue = RedisQueue(settings.queue.redis_url) if is_redis else embedded_queue()
     channels: list[Channel] = [QueueChannel(queue)]
     for hook in settings.webhooks:
         secret = WebhookSettings(name=hook.name, url=hook.url, secret=hook.secret)
@@ -167,7 +178,7 @@ def relay(database: Path, settings: Settings, sensor: Sensor | None = None) -> R
         log.warning("delivery_failed channel=%s reason=%s", channel, reason)
         sensor.on_delivery_failure(channel)
 
-    return Relay(lambda: connect(database), channels, failed=failed, delivered=sensor.on_delivery)
+    return Relay(connect, channels, failed=failed, delivered=sensor.on_delivery)
 
 
 def ingest(

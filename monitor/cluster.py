@@ -1,0 +1,215 @@
+"""The composition root of a cluster's desk and workers: where their parts are put together."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import lru_cache
+from typing import TypeVar
+
+from alerts.desk import Desk
+from alerts.inbox.service import Health
+from alerts.ports import AlertQueue
+from alerts.stores.sql import SqlAlertStore
+from monitor.app import CONFIGURATION, HOUR_MS, archive, calm_collector, desk_settings, relay_over
+from monitor.audit.ledger import Ledger
+from monitor.configuration import Configuration, ConfigurationError, build_codec, build_engine
+from monitor.core.engine import Engine
+from monitor.core.events import Event
+from monitor.database import ERRORS, PostgresDatabase, connect_postgres, is_unavailable
+from monitor.metrics import PrometheusSensor, serve
+from monitor.migrations import migrate
+from monitor.readings import announce, database_readings
+from monitor.servers import broker
+from monitor.settings import Settings
+from rules.vocabulary import load_vocabulary
+from streams.codec import Codec
+from streams.commit import Committer
+from streams.deadletter import DeadLetters
+from streams.ports import StoreUnavailableError
+from streams.runners.kafka.desk import DeskRunner
+from streams.runners.kafka.topics import Topics, create_topics
+from streams.sequence import Place, Sequencer
+from streams.settlement import Settlement
+from streams.stores.postgres import PostgresStore, open_postgres
+from streams.stores.reading import event_body
+from streams.wire import Item
+
+Found = TypeVar("Found")
+_STALE_S = 60.0
+"""A desk that has something to settle and settles nothing for so long is not ready."""
+
+
+def topics(settings: Settings) -> Topics:
+    """Return the topics of a cluster: a stage for every kind of subject of the vocabulary."""
+    return Topics(settings.kafka.prefix, settings.kafka.partitions, tuple(load_vocabulary().subjects))
+
+
+def run_desk(settings: Settings, configuration: Configuration) -> None:
+    """Be the desk of a cluster until a signal says stop.
+
+    Raises
+    ------
+    DataInUseError
+        Another desk works on the database.
+    SchemaTooNewError
+        A newer program migrated the database.
+    ConfigurationError
+        A setting that a cluster needs is missing.
+    LogGoneError
+        The log of records does not hold what was not settled yet.
+    """
+    if settings.queue.kind != "redis":
+        hint = "several processes read the queue: set queue.redis_url too"
+        raise ConfigurationError(f"queue.kind: expected redis for a cluster, was embedded\n  hint: {hint}")
+    url = settings.storage.postgres_url
+    migrate(url)
+    calm_collector()
+    with ExitStack() as stack:
+        db = open_postgres(url)
+        stack.callback(db.close)
+        memory = JournalMemory(url)
+        stack.callback(memory.close)
+        levels = database_readings(lambda: connect_postgres(url, read_only=True), lambda: None)
+        sensor = PrometheusSensor(levels)
+        announce(sensor, configuration)
+        runner = _desk_runner(settings, configuration, db, memory, sensor)
+        outbox = relay_over(lambda: connect_postgres(url), settings, _no_queue, sensor)
+        outbox.start()
+        stack.callback(outbox.stop)
+        pages = serve(settings.metrics.host, settings.metrics.port, sensor, lambda: _health(runner))
+        stack.callback(pages.close)
+        asyncio.run(_until_stopped(settings, runner))
+
+
+def _desk_runner(
+    settings: Settings,
+    configuration: Configuration,
+    db: PostgresDatabase,
+    memory: JournalMemory,
+    sensor: PrometheusSensor,
+) -> DeskRunner:
+    store = PostgresStore(db)
+    store.begin()
+    store.archive(CONFIGURATION, configuration.hash, configuration.archive)
+    store.commit()
+    ledger = Ledger(db)
+    desk = Desk(SqlAlertStore(db), ledger, desk_settings(configuration))
+    committer = Committer(store, desk, ledger, DeadLetters(db), sensor)
+
+    def adopt(digest: str) -> None:
+        desk.adopt(desk_settings(Configuration.of_archive(archive(store, digest))))
+
+    def refuse(event: Event, message: str) -> None:
+        db.execute(
+            "INSERT INTO refusals(ref, time_ms, message) VALUES(?, ?, ?)"
+            " ON CONFLICT(ref) DO UPDATE SET time_ms = excluded.time_ms, message = excluded.message",
+            (event.ref, event.time_ms, message),
+        )
+
+    @lru_cache(maxsize=4)
+    def parts_for(digest: str) -> tuple[Engine, Codec]:
+        return _parts(memory.archive(digest))
+
+    names = topics(settings)
+
+    def build(place: Place, send: Callable[[str, int, Item], None]) -> Sequencer:
+        return Sequencer(
+            place,
+            parts_for,
+            memory,
+            stages=names.stages,
+            partitions=names.partitions,
+            tick_every_ms=HOUR_MS,
+            send=send,
+        )
+
+    return DeskRunner(
+        broker(settings.kafka),
+        names,
+        Settlement(committer, adopt, refuse),
+        memory,
+        build,
+        configuration.hash,
+        configuration.archive,
+        sensor,
+    )
+
+
+class JournalMemory:
+    """What is committed, on a connection of its own, opened anew after the server was away.
+
+    Parameters
+    ----------
+    url
+        Of PostgreSQL.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._db: PostgresDatabase | None = None
+
+    def known(self, refs: Sequence[int]) -> set[int]:
+        """Return those of the references that are journaled."""
+        rows = self._ask(lambda db: db.execute("SELECT ref FROM journal WHERE ref = ANY(?)", (list(refs),)))
+        return {ref for (ref,) in rows}
+
+    def record(self, ref: int) -> bytes | None:
+        """Return the journaled record of an event."""
+        return self._ask(lambda db: event_body(db, ref))
+
+    def subject_of(self, alert_id: str) -> tuple[str, str] | None:
+        """Return (kind, id) of whom an alert is about, or None."""
+        alert = self._ask(lambda db: SqlAlertStore(db).get(alert_id))
+        return (alert.subject, alert.subject_id) if alert else None
+
+    def archive(self, digest: str) -> bytes:
+        """Return the archive of a configuration."""
+        return self._ask(lambda db: archive(PostgresStore(db), digest))
+
+    def close(self) -> None:
+        """Close the connection; a later look-up opens another."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def _ask(self, look: Callable[[PostgresDatabase], Found]) -> Found:
+        try:
+            if self._db is None:
+                self._db = connect_postgres(self._url, read_only=True)
+            return look(self._db)
+        except ERRORS as error:
+            self.close()
+            if is_unavailable(error):
+                raise StoreUnavailableError(f"database: {' '.join(str(error).split())}") from error
+            raise
+
+
+def _parts(archived: bytes) -> tuple[Engine, Codec]:
+    configuration = Configuration.of_archive(archived)
+    return build_engine(configuration), build_codec(configuration)
+
+
+def _no_queue() -> AlertQueue:
+    raise AssertionError("a cluster's queue is in Redis")
+
+
+def _health(runner: DeskRunner) -> Health:
+    now = runner.health
+    is_stale = bool(now.in_flight) and time.monotonic() - now.settled_at > _STALE_S
+    reasons = [now.problem] if now.problem else []
+    if is_stale:
+        reasons.append(f"nothing was settled for {_STALE_S:.0f} s, though {now.in_flight} entries wait")
+    return Health(alive=True, ready=not reasons, reasons=reasons)
+
+
+async def _until_stopped(settings: Settings, runner: DeskRunner) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    await create_topics(broker(settings.kafka), topics(settings), replication=settings.kafka.replication)
+    await runner.run(stopping)
