@@ -18,6 +18,7 @@ from alerts.lifecycle import SEVERITIES
 from monitor.audit.verified import Verified, read_verified
 from monitor.configuration import Configuration, read_rules
 from monitor.counting import GRADES, CountingSensor
+from monitor.database import Database
 from monitor.levels import Readings
 from monitor.tallies import Spread
 from rules.vocabulary import load_vocabulary
@@ -35,7 +36,7 @@ _SELDOM_S = 15.0
 _SHARE = 50
 """Dear levels are read again after this many times as long as reading them took, at least `_SELDOM_S`."""
 
-Connect = Callable[[], sqlite3.Connection]
+Connect = Callable[[], Database]
 """Opens a connection for reading; closed after use."""
 
 
@@ -83,7 +84,7 @@ class _Seldom:
     due_s: float = 0.0
     kept: dict[str, Any] | None = None
 
-    def read(self, db: sqlite3.Connection, now_ms: int) -> dict[str, Any]:
+    def read(self, db: Database, now_ms: int) -> dict[str, Any]:
         if self.kept is None or self.clock() >= self.due_s:
             started = time.perf_counter()
             self.kept = _dear(db, now_ms)
@@ -91,7 +92,7 @@ class _Seldom:
         return self.kept
 
 
-def _cheap(db: sqlite3.Connection, now_ms: int) -> Readings:
+def _cheap(db: Database, now_ms: int) -> Readings:
     row = db.execute("SELECT value FROM meta WHERE key = 'progress'").fetchone()
     done = msgspec.json.decode(bytes(row[0]), type=Progress) if row else Progress()
     is_open = "FROM alerts WHERE status <> 'closed'"
@@ -116,13 +117,13 @@ def _cheap(db: sqlite3.Connection, now_ms: int) -> Readings:
     )
 
 
-def _undelivered(db: sqlite3.Connection) -> dict[str, int]:
+def _undelivered(db: Database) -> dict[str, int]:
     posted = db.execute("SELECT max(seq) FROM outbox").fetchone()[0] or 0
     reached = db.execute("SELECT channel, seq FROM outbox_positions").fetchall()
     return {channel: max(0, posted - seq) for channel, seq in reached}
 
 
-def _dear(db: sqlite3.Connection, now_ms: int) -> dict[str, Any]:
+def _dear(db: Database, now_ms: int) -> dict[str, Any]:
     breaches: dict[str, int] = dict.fromkeys(SEVERITIES, 0)
     decisions = {severity: Spread(_DECISIONS) for severity in SEVERITIES}
     first = "(SELECT min(time_ms) FROM alert_steps WHERE alert_id = alerts.id AND action = 'close')"
@@ -135,11 +136,12 @@ def _dear(db: sqlite3.Connection, now_ms: int) -> dict[str, Any]:
         "sla_breaches": breaches,
         "decisions": decisions,
         "dispositions": _dispositions(db),
-        "states": SqliteStore(db).footprint(),
+        # Workers of a cluster keep states themselves.
+        "states": SqliteStore(db).footprint() if isinstance(db, sqlite3.Connection) else {},
     }
 
 
-def _dispositions(db: sqlite3.Connection) -> dict[tuple[str, str], int]:
+def _dispositions(db: Database) -> dict[tuple[str, str], int]:
     query = (
         "SELECT rule, disposition, count(*) FROM alerts WHERE status = 'closed' GROUP BY rule, disposition"
     )
