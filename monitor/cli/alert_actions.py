@@ -1,7 +1,12 @@
-"""How an officer's action at the terminal is carried out: by the running service, else here. Never twice."""
+"""How an officer's action at the terminal is carried out, never twice.
+
+Of a cluster by its desk, through the topic of events; of a data directory by the service that runs
+on it, else here.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,10 +19,13 @@ from typing import Any
 import httpx
 
 from alerts.inbox.actions import action_event
+from alerts.inbox.service import UnavailableError
 from alerts.lifecycle import Action, ActionNotAllowedError, UnknownAlertError
 from monitor.app import perform_action
 from monitor.cli.output import Failure, configured
 from monitor.cli.running import running_service
+from monitor.cli.source import Source
+from monitor.settings import Settings
 
 TOKEN = "RISKMON_TOKEN"  # noqa: S105  the name of the variable, not a token
 _TIMEOUT_S = 30.0
@@ -35,11 +43,11 @@ class Wanted:
     until_ms: int | None = None
 
 
-def carry_out(data: Path, wanted: Wanted, config: Path | None) -> None:
+def carry_out(place: Source, wanted: Wanted, config: Path | None) -> None:
     """Carry out an action; it is durable when this returns.
 
     Where the data directory's service runs, the service does it, as the person the token in
-    RISKMON_TOKEN stands for. Both ways know the action by its key, so a request that is repeated
+    RISKMON_TOKEN stands for. Every way knows the action by its key, so a request that is repeated
     because its answer got lost is carried out once.
 
     Raises
@@ -48,9 +56,12 @@ def carry_out(data: Path, wanted: Wanted, config: Path | None) -> None:
         The action is not allowed, or nobody can say whether the service did it.
     """
     key = token_hex(16)
-    url = running_service(data)
+    if place.settings is not None:
+        _by_desk(place.settings, _event(wanted, key))
+        return
+    url = running_service(place.folder)
     if url is None:
-        _here(data, wanted, key, config)
+        _here(place.folder, _event(wanted, key), config)
     else:
         _there(url, wanted, key)
 
@@ -108,8 +119,8 @@ def _sentence(told: Mapping[str, Any]) -> str:
     return "; ".join(part for part in parts if part) + hint
 
 
-def _here(data: Path, wanted: Wanted, key: str, config: Path | None) -> None:
-    event = action_event(
+def _event(wanted: Wanted, key: str) -> dict[str, Any]:
+    return action_event(
         wanted.action,
         wanted.alert_id,
         actor=wanted.actor,
@@ -119,9 +130,25 @@ def _here(data: Path, wanted: Wanted, key: str, config: Path | None) -> None:
         disposition=wanted.disposition,
         until_ms=wanted.until_ms,
     )
+
+
+def _here(data: Path, event: Mapping[str, Any], config: Path | None) -> None:
     try:
         outcome = perform_action(data, event, *configured(config))
     except (ActionNotAllowedError, UnknownAlertError) as error:
         raise Failure(str(error)) from None
     if outcome.status not in {"accepted", "duplicate"}:
         raise Failure(outcome.message or str(outcome.rejection) or f"the action was {outcome.status}")
+
+
+def _by_desk(settings: Settings, event: Mapping[str, Any]) -> None:
+    from monitor.web import open_feed
+
+    try:
+        with open_feed(settings) as feed:
+            outcome = asyncio.run(feed.act(event))
+    except UnavailableError as error:
+        raise Failure(str(error)) from None
+    if not outcome.is_kept:
+        faults = [f"{fault['path']}: {fault['problem']}" for fault in outcome.faults]
+        raise Failure(outcome.message or "; ".join(faults) or f"the action was {outcome.status}")

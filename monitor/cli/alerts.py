@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,12 +25,12 @@ from alerts.lifecycle import DISPOSITIONS, SEVERITIES, Action, Alert, Status
 from alerts.messages import describe
 from alerts.outbox import last_posted, posted_after
 from alerts.ports import Filter, Order
-from alerts.stores.sql import SqlAlertStore, open_read_only
+from alerts.stores.sql import SqlAlertStore
 from monitor.cli.output import Failure, show_json
+from monitor.cli.source import Config, Data, Source, source
 
 app = typer.Typer(no_args_is_help=True)
 
-DATABASE = "riskmon.db"
 _UNDECIDED = (Status.OPEN, Status.TAKEN, Status.SNOOZED)
 _STATUSES: dict[str, tuple[Status, ...]] = {
     "undecided": _UNDECIDED,
@@ -44,12 +43,9 @@ _PAGE = 500
 _WIDE = 200
 
 Id = Annotated[str, typer.Argument(help="id of the alert, or its beginning")]
-Data = Annotated[Path, typer.Option(help="data directory", envvar="RISKMON_DATA_DIR")]
-Config = Annotated[Path | None, typer.Option(help="settings file, where no service runs")]
 Json = Annotated[bool, typer.Option("--json", help="as JSON")]
 Officer = Annotated[str, typer.Option("--as", help="your name, where no service runs; default: $USER")]
 Why = Annotated[str, typer.Option(help="why")]
-_DATA = Path("var/riskmon")
 
 
 @app.callback()
@@ -69,7 +65,8 @@ def list_alerts(
     order: Annotated[str, typer.Option(help="priority or newest")] = "priority",
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="how many")] = 50,
     offset: Annotated[int, typer.Option(min=0, help="how many to pass over")] = 0,
-    data: Data = _DATA,
+    data: Data = None,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """List alerts, the most urgent first."""
@@ -82,7 +79,7 @@ def list_alerts(
         rule=rule or None,
         text=text or None,
     )
-    with _store(data) as store:
+    with _store(source(data, config)) as store:
         alerts = store.select(wanted, Order(_known("--order", order, tuple(Order))), limit, offset)
         total = store.count(wanted)
     if as_json:
@@ -93,9 +90,9 @@ def list_alerts(
 
 
 @app.command()
-def show(alert: Id, data: Data = _DATA, as_json: Json = False) -> None:
+def show(alert: Id, data: Data = None, config: Config = None, as_json: Json = False) -> None:
     """Show one alert: what was seen, its hits and its history."""
-    with _store(data) as store:
+    with _store(source(data, config)) as store:
         found = _find(store, alert)
         history, hits = store.history(found.id), store.counted(found.id, 20)
     if as_json:
@@ -114,7 +111,7 @@ def show(alert: Id, data: Data = _DATA, as_json: Json = False) -> None:
 
 @app.command()
 def take(
-    alert: Id, officer: Officer = "", data: Data = _DATA, config: Config = None, as_json: Json = False
+    alert: Id, officer: Officer = "", data: Data = None, config: Config = None, as_json: Json = False
 ) -> None:
     """Take an alert: it is yours to decide."""
     _act(Action.TAKE, alert, officer, data, config, as_json)
@@ -122,7 +119,7 @@ def take(
 
 @app.command()
 def release(
-    alert: Id, officer: Officer = "", reason: Why = "", data: Data = _DATA, config: Config = None,
+    alert: Id, officer: Officer = "", reason: Why = "", data: Data = None, config: Config = None,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Give an alert back."""
@@ -132,7 +129,7 @@ def release(
 @app.command()
 def note(
     alert: Id, text: Annotated[str, typer.Argument(help="what to write down")], officer: Officer = "",
-    data: Data = _DATA, config: Config = None, as_json: Json = False,
+    data: Data = None, config: Config = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Write a note into the history of an alert."""
     _act(Action.NOTE, alert, officer, data, config, as_json, reason=text)
@@ -141,7 +138,7 @@ def note(
 @app.command()
 def close(
     alert: Id, disposition: Annotated[str, typer.Option(help=", ".join(DISPOSITIONS))], reason: Why,
-    officer: Officer = "", data: Data = _DATA, config: Config = None, as_json: Json = False,
+    officer: Officer = "", data: Data = None, config: Config = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Close an alert with a disposition and a reason; where it takes two persons, propose or approve it."""
     _known("--disposition", disposition, DISPOSITIONS)
@@ -150,7 +147,7 @@ def close(
 
 @app.command()
 def reopen(
-    alert: Id, reason: Why, officer: Officer = "", data: Data = _DATA, config: Config = None,
+    alert: Id, reason: Why, officer: Officer = "", data: Data = None, config: Config = None,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Open a closed alert again."""
@@ -160,7 +157,7 @@ def reopen(
 @app.command()
 def snooze(
     alert: Id, until: Annotated[str, typer.Option(help="2d, 4h, 30m from now, or an RFC 3339 time")],
-    reason: Why, officer: Officer = "", data: Data = _DATA, config: Config = None, as_json: Json = False,
+    reason: Why, officer: Officer = "", data: Data = None, config: Config = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Put an alert to sleep; hits are still counted."""
     _act(Action.SNOOZE, alert, officer, data, config, as_json, reason=reason, until_ms=_until_ms(until))
@@ -168,7 +165,7 @@ def snooze(
 
 @app.command()
 def wake(
-    alert: Id, officer: Officer = "", data: Data = _DATA, config: Config = None, as_json: Json = False
+    alert: Id, officer: Officer = "", data: Data = None, config: Config = None, as_json: Json = False
 ) -> None:
     """End the snooze of an alert."""
     _act(Action.WAKE, alert, officer, data, config, as_json)
@@ -178,12 +175,13 @@ def wake(
 def tail(
     last: Annotated[int, typer.Option(min=0, help="changes to show before new ones")] = 10,
     follow: Annotated[bool, typer.Option(help="wait for new ones until Ctrl-C")] = True,
-    data: Data = _DATA,
+    data: Data = None,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Show changes of alerts as they are committed, one a line."""
     try:
-        with _connection(data) as connection:
+        with source(data, config).reading() as connection:
             reached = max(0, last_posted(connection) - last)
             for _ in count():
                 for posted in posted_after(connection, reached, _PAGE):
@@ -199,12 +197,13 @@ def tail(
 
 
 def _act(
-    action: Action, prefix: str, officer: str, data: Path, config: Path | None, as_json: bool, *,
+    action: Action, prefix: str, officer: str, data: Path | None, config: Path | None, as_json: bool, *,
     reason: str = "", disposition: str = "", until_ms: int | None = None,
 ) -> None:  # fmt: skip
     from monitor.cli.alert_actions import Wanted, carry_out
 
-    with _store(data) as store:
+    place = source(data, config)
+    with _store(place) as store:
         alert_id = _find(store, prefix).id
     wanted = Wanted(
         action=action,
@@ -214,8 +213,8 @@ def _act(
         disposition=disposition,
         until_ms=until_ms,
     )
-    carry_out(data, wanted, config)
-    with _store(data) as store:
+    carry_out(place, wanted, config)
+    with _store(place) as store:
         alert = _find(store, alert_id)
     if as_json:
         show_json(describe(alert))
@@ -226,27 +225,9 @@ def _act(
 
 
 @contextmanager
-def _connection(data: Path) -> Iterator[sqlite3.Connection]:
-    database = data / DATABASE
-    if not database.is_file():
-        raise Failure(
-            f"{database}: no database there\n  hint: give --data the directory of the service or replay"
-        )
-    connection = open_read_only(database)
-    try:
-        yield connection
-    except sqlite3.DatabaseError as error:
-        raise Failure(
-            f"{database}: cannot be read: {error}\n  hint: is it the database of a monitor?"
-        ) from None
-    finally:
-        connection.close()
-
-
-@contextmanager
-def _store(data: Path) -> Iterator[SqlAlertStore]:
-    with _connection(data) as connection:
-        yield SqlAlertStore(connection)
+def _store(place: Source) -> Iterator[SqlAlertStore]:
+    with place.reading() as db:
+        yield SqlAlertStore(db)
 
 
 def _find(store: SqlAlertStore, prefix: str) -> Alert:

@@ -184,7 +184,7 @@ def test_bad_options_are_named(data: Path, arguments: tuple[str, ...], text: str
 
 
 def test_a_directory_without_a_database_is_named(tmp_path: Path) -> None:
-    assert "riskmon.db: no database there" in refused(tmp_path, "list")
+    assert "riskmon.db: no database here" in refused(tmp_path, "list")
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from ssl import SSLContext
 from typing import Any
 
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
 from aiokafka.helpers import create_ssl_context
 
 
@@ -65,3 +68,25 @@ class Broker:
             keyfile=self.key_file or None,
         )
         return context
+
+
+async def reach(broker: Broker, patience_s: float = 10.0) -> None:
+    """Return once a broker has answered and let us in.
+
+    Raises
+    ------
+    BrokerAwayError
+        None did; says why.
+    """
+    client = None
+    try:
+        client = AIOKafkaClient(**broker.options)
+        async with asyncio.timeout(patience_s):
+            await client.bootstrap()
+    except TimeoutError as error:
+        raise BrokerAwayError(f"{broker.bootstrap}: no answer within {patience_s:g} s") from error
+    except (KafkaError, OSError) as error:
+        raise BrokerAwayError(f"{broker.bootstrap}: {error or type(error).__name__}") from error
+    finally:
+        if client is not None:
+            await client.close()
