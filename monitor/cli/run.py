@@ -6,24 +6,20 @@ import json
 import logging
 import os
 import signal
-import socket
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
-from alerts.inbox.access import User
 from alerts.inbox.app import build_app
 from alerts.inbox.server import build_server
-from alerts.inbox.settings import WebSettings
-from monitor.app import DATABASE, HOUR_MS, SERVICE, Opened, desk_settings, open_data, relay
+from monitor.app import DATABASE, HOUR_MS, SERVICE, Opened, open_data, relay
 from monitor.bank import SimulatedBank, setting
 from monitor.cli.output import Failure, configured, data_folder, failures
-from monitor.configuration import Configuration
-from monitor.live import LiveSensor, LiveService
+from monitor.cli.serving import listen, web_settings
+from monitor.live import LiveSensor, live_service
 from monitor.readings import announce, readings
 from monitor.settings import Settings
 from streams.runners.embedded import EmbeddedRunner, Pace
@@ -63,10 +59,10 @@ def _serve(
     runner = EmbeddedRunner(
         opened.processor, Pace(batch_events=engine.batch_events, gather_ms=engine.batch_ms)
     )
-    service = LiveService(folder, opened, runner, sensor)
+    service = live_service(folder, opened, runner, sensor)
     pages = build_app(service, web_settings(settings, opened.configuration))
     server = build_server(pages, settings.http.host, settings.http.port)
-    listening = _socket(settings.http.host, settings.http.port)
+    listening = listen(settings.http.host, settings.http.port)
     stack.callback(listening.close)
     bank = None
     if simulate:
@@ -98,25 +94,3 @@ def _serve(
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         typer.echo("stopping: writing what is unwritten ...")
-
-
-def web_settings(settings: Settings, configuration: Configuration) -> WebSettings:
-    """Return the inbox's part of the settings."""
-    users = tuple(
-        User(name=user.name, token_sha256=user.token_sha256, roles=frozenset(user.roles))
-        for user in settings.http.users
-    )
-    four_eyes = desk_settings(configuration).four_eyes
-    return WebSettings(users=users, zone=ZoneInfo(settings.institution.zone), four_eyes=four_eyes)
-
-
-def _socket(host: str, port: int) -> socket.socket:
-    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((host, port))
-    except OSError as error:
-        bound.close()
-        hint = "stop what listens there, or give another --port"
-        raise Failure(f"{host}:{port}: cannot listen: {error.strerror}\n  hint: {hint}") from None
-    return bound

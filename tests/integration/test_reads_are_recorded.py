@@ -9,7 +9,7 @@ import pytest
 from alerts.inbox.service import DeadLetter
 from monitor.app import DATABASE, open_data
 from monitor.configuration import read_configuration
-from monitor.live import LiveSensor, LiveService
+from monitor.live import LiveSensor, live_service
 from monitor.readings import readings
 from monitor.settings import Rules, Settings
 from streams.runners.embedded import EmbeddedRunner
@@ -27,7 +27,7 @@ def read(data: Path, subject: str) -> tuple[list[dict[str, object]], list[DeadLe
     runner = EmbeddedRunner(opened.processor)
     runner.is_ticking = False
     runner.start()
-    service = LiveService(data, opened, runner, sensor)
+    service = live_service(data, opened, runner, sensor)
     service.record_access("ada", subject, "page")
     runner.stop()
     letters = service.dead_letters()
