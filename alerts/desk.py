@@ -15,14 +15,14 @@ from typing import Any, Final
 
 from alerts import grouping, lifecycle
 from alerts.deadlines import Calendar
-from alerts.facts import hit_fact, late_fact, raised_fact, rating_fact, rise
+from alerts.facts import hit_fact, late_fact, notice_fact, raised_fact, rating_fact, rise
 from alerts.lifecycle import Action, ActionNotAllowedError, Alert, Status, UnknownAlertError
 from alerts.messages import message
 from alerts.ports import AlertStore, Counted, Message, Standing, Step, standing_of
 from alerts.raising import raise_alert
 from alerts.standings import Standings
 from monitor.audit.ledger import Ledger
-from monitor.core.assessment import Assessment, Hit, RatingChange
+from monitor.core.assessment import Assessment, Hit, RatingChange, RatingNotice
 
 ACTIONS: Final = MappingProxyType(
     {
@@ -90,11 +90,13 @@ class Desk:
         The store is read only where an alert is raised or a changed grade meets an open alert; an
         assessment without hits and rating changes costs nothing.
         """
-        if not (assessment.hits or assessment.rating or assessment.too_late):
+        if not (assessment.hits or assessment.rating or assessment.notices or assessment.too_late):
             return []
         if assessment.too_late:
             self._record_late(assessment)
         hits = [hit for hit in assessment.hits if self._record_hit(hit, assessment)]
+        for notice in assessment.notices:
+            self._record_notice(notice, assessment)
         changes = [change for change in assessment.rating if self._record_rating(change, assessment)]
         asked = [hit for hit in hits if hit.alert and hit.status == "live"]
         asked += [hit for change in changes if (hit := self._rise(change, assessment.ref))]
@@ -149,6 +151,12 @@ class Desk:
         if standing is None:
             return alert
         return replace(alert, hits=standing.hits, last_hit_ms=standing.last_hit_ms)
+
+    def is_case_open(self, alert: Alert) -> bool:
+        """Return whether an alert of the same case is not closed; all open ones of a subject are of one."""
+        return any(
+            one.case_id == alert.case_id for one in self._standings.open_of(alert.subject, alert.subject_id)
+        )
 
     def open_count(self) -> int:
         """Return how many alerts are not closed."""
@@ -219,6 +227,10 @@ class Desk:
             return False
         self._regrade(change)
         return True
+
+    def _record_notice(self, notice: RatingNotice, assessment: Assessment) -> bool:
+        subject, fact = f"customer:{notice.customer_id}", notice_fact(notice)
+        return self._record(assessment.duplicate, notice.time_ms, "rating_notice", subject, fact)
 
     def _record_change(self, alert: Alert, time_ms: int, fact: dict[str, Any]) -> None:
         subject = f"{alert.subject}:{alert.subject_id}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from alerts.lifecycle import CONFIDENTIAL, Alert
-from monitor.core.assessment import Assessment, Hit, RatingChange
+from monitor.core.assessment import Assessment, Hit, RatingChange, RatingNotice
 
 RATING_RULE: Final = "rating"
 """The rule id of alerts that a rise of the grade raises."""
@@ -58,7 +58,17 @@ def rating_fact(change: RatingChange) -> dict[str, Any]:
         "grade": change.grade,
         "score": change.score,
         "parts": change.parts,
+        "reason": change.reason,
+        "review_ms": change.review_ms,
+        "parameters": change.parameters,
+        "limits": change.limits,
+        "segment": change.segment,
     }
+
+
+def notice_fact(notice: RatingNotice) -> dict[str, Any]:
+    """Return the ledger body of something about a rating that is no change of the grade."""
+    return {"action": notice.kind, "cause": notice.cause, **notice.facts}
 
 
 def late_fact(assessment: Assessment) -> dict[str, Any]:
@@ -81,9 +91,18 @@ def raised_fact(alert: Alert) -> dict[str, Any]:
     }
 
 
-def decision_fact(alert: Alert) -> dict[str, Any]:
-    """Return what the engine needs of an officer's action, journaled with its event as facts."""
+def decision_fact(alert: Alert, *, is_case_open: bool = False) -> dict[str, Any]:
+    """Return what the engine needs of an officer's action, journaled with its event as facts.
+
+    Parameters
+    ----------
+    is_case_open
+        Other alerts of the same case are still open.
+    """
     return {
+        "case": alert.case_id,
+        "is_case_open": is_case_open or alert.is_open,
+        "proposed_by": alert.proposed_by,
         "subject": alert.subject,
         "subject_id": alert.subject_id,
         "rule": alert.rule,

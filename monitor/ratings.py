@@ -10,7 +10,8 @@ from monitor.app import configuration_engines
 from monitor.audit.ledger import Ledger
 from monitor.configuration import Configuration, build_codec
 from monitor.core.engine import Engine
-from monitor.core.rating import Rating
+from monitor.core.rating_shown import Rating
+from monitor.core.show import show_rating
 from streams.history import CUSTOMER, customer_state
 from streams.stores.sqlite import SqliteStore
 
@@ -41,7 +42,7 @@ def customer_rating(
     assert isinstance(engine, Engine)
     moment_ms = state.now_ms if at_ms is None else max(at_ms, state.now_ms)
     engine.tick(moment_ms, CUSTOMER, customer_id, state)
-    rating = engine.rater.rating(state.rating, moment_ms)
+    rating = show_rating(engine.rater, state.rating, moment_ms)
     return Shown(customer_id, rating, _history(db, customer_id, moment_ms))
 
 

@@ -85,7 +85,7 @@ def _plain(shown: Shown) -> dict[str, object]:
         "grade_name": rating.grade_name,
         "score": rating.score,
         "parts": list(rating.parts),
-        "floors": list(rating.floors),
+        "limits": [limit.name for limit in rating.limits],
         "mode": rating.mode,
         "review_due": _moment(rating.review_ms) if rating.review_ms else None,
         "history": list(shown.history),

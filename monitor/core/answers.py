@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
-from monitor.core.assessment import Assessment, Hit, RatingChange
+from monitor.core.assessment import Assessment, Hit, RatingChange, RatingNotice
 from rules.model import Rule
 
 HIT = tuple(field.name for field in fields(Hit))
 CHANGE = tuple(field.name for field in fields(RatingChange))
+NOTICE = tuple(field.name for field in fields(RatingNotice))
 MILLION = 1_000_000
 """Scores are kept in millionths."""
 Sight = tuple[dict[str, Any], str, tuple[int, ...]]
@@ -62,6 +63,8 @@ def plain_answer(answer: Assessment) -> Any:
         kept["hits"] = [[getattr(hit, name) for name in HIT] for hit in answer.hits]
     if answer.rating:
         kept["rating"] = [[getattr(change, name) for name in CHANGE] for change in answer.rating]
+    if answer.notices:
+        kept["notices"] = [[getattr(notice, name) for name in NOTICE] for notice in answer.notices]
     if answer.late:
         kept |= {"late": True, "too_late": answer.too_late}
     if answer.reasons:
@@ -82,9 +85,11 @@ def again(answer: Assessment, score: int, kept: Any) -> Assessment:
         answer.failures = [(rule, reason) for rule, reason in kept.get("failures", ())]
         answer.hits = [_restored(Hit, HIT, values) for values in kept.get("hits", ())]
         answer.rating = [_restored(RatingChange, CHANGE, values) for values in kept.get("rating", ())]
+        answer.notices = [_restored(RatingNotice, NOTICE, values) for values in kept.get("notices", ())]
     return answer
 
 
 def _restored(kind: Callable[..., Any], names: tuple[str, ...], values: list[Any]) -> Any:
-    plain = zip(names, values, strict=True)
+    # An answer kept by an older version has fewer values: the rest stands at its default.
+    plain = zip(names, values, strict=False)
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in plain})

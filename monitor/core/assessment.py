@@ -62,6 +62,29 @@ class RatingChange:
     """Composite 0 to 100, two decimals."""
     parts: tuple[dict[str, Any], ...]
     """The attribution: `{"name", "kind", "points"}`; points add up to `score` exactly."""
+    reason: str = ""
+    """Why, without anything confidential: `first`, `activity`, `profile`, `officer`, `review` or `time`."""
+    review_ms: int | None = None
+    """When the next review is due; None where there is none."""
+    parameters: str = ""
+    """Version and mode of the parameters, e.g. `1 noisy_or`."""
+    limits: tuple[str, ...] = ()
+    """Names of the floors and ceilings in force."""
+    segment: str = ""
+    """Whose weights were used; empty for the default ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatingNotice:
+    """Something about a rating that has to be on record beside its changes."""
+
+    customer_id: str
+    time_ms: int
+    cause: str
+    """The event id, or `timer`."""
+    kind: str
+    """`proposed`, `decided`, `refused`, `withdrawn`, `ended` or `review_due`."""
+    facts: dict[str, Any]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,6 +105,7 @@ class Assessment:
     """The event was assessed before; everything else is the first answer."""
     hits: list[Hit] = field(default_factory=list)
     rating: list[RatingChange] = field(default_factory=list)
+    notices: list[RatingNotice] = field(default_factory=list)
     score: float = 0.0
     """0 to 1, higher is riskier; customer stage only."""
     reasons: tuple[str, ...] = ()

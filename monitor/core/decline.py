@@ -57,8 +57,12 @@ class Decline:
 def settled_ms(config: RatingConfig, rs: RatingState, now_ms: int) -> int:
     """Return a time from which nothing is left in `rs` that could decay or end."""
     most = config.segment(rs.segment).multiplier * config.true_positive_factor
-    ends = [now_ms, *(until_ms for until_ms in rs.floors.values() if until_ms is not None)]
-    ends += [c.time_ms + _life_ms(config, c.dimension, c.points * most) for c in rs.contributions]
+    stage = config.stage(rs.stage)
+    ends = [now_ms, *(ground.until_ms for ground in rs.grounds if ground.until_ms is not None)]
+    ends += [
+        c.time_ms + c.rested_ms + _life_ms(config, c.dimension, c.points * most * stage.of(c.dimension))
+        for c in rs.contributions
+    ]
     ends += [time_ms + _life_ms(config, name, score) for name, (score, time_ms) in rs.models.items()]
     return max(ends)
 

@@ -153,7 +153,7 @@ class Engine:
         )
         self._fire(state, time_ms, answer)
         state.set_due()
-        return [answer] if answer.hits or answer.rating or answer.failures else []
+        return [answer] if answer.hits or answer.rating or answer.notices or answer.failures else []
 
     # Inside.
 

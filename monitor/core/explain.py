@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from monitor.core.rating import Rating
+from monitor.core.rating_shown import Limit, Rating, Without
+from monitor.core.rating_state import Proposal, Suppression
 from monitor.core.scoring import DimensionScore
 
 AUDIENCES = ("officer", "auditor", "customer")
@@ -18,8 +19,8 @@ def explain_rating(rating: Rating, audience: str) -> str:
     ----------
     audience
         `officer`: the parts, which add up to the score, and what happens next. `auditor`: every
-        figure and version besides. `customer`: no points, rules or thresholds, which would help
-        evasion and may be confidential.
+        figure and version besides. `customer`: the institution's own words, the same for everybody:
+        points, rules or dates would help evasion, and could tell what is confidential.
 
     Raises
     ------
@@ -35,6 +36,7 @@ def explain_rating(rating: Rating, audience: str) -> str:
     >>> from monitor.core.rating import Rater, RatingState
     >>> from monitor.core.rating_config import DAY_MS, RatingConfig
     >>> from monitor.core.scoring import Contribution
+    >>> from monitor.core.show import show_rating
     >>> today_ms = 20_000 * DAY_MS
     >>> old_ms = today_ms - 2 * DAY_MS
     >>> state = RatingState(
@@ -47,13 +49,15 @@ def explain_rating(rating: Rating, audience: str) -> str:
     ...     graded_ms=old_ms,
     ... )
     >>> rater = Rater(RatingConfig.from_plain(safe_load(Path("config/rating.yaml").read_text())))
-    >>> rating = rater.rating(state, today_ms)
+    >>> rating = show_rating(rater, state, today_ms)
     >>> print(explain_rating(rating, "officer"))
     rating 13 (medium-low), score 20.93 of 100, first rating
       20.93  compliance: A-121
     = 20.93  0.85 x compliance 24.62, more than the weighted sum 16.63
+    without A-121: 14, score 17.00
+    without F-308: still 13, score 20.93
     next review due 2027-10-02
-    >>> for line in explain_rating(rating, "auditor").splitlines()[11:]:
+    >>> for line in explain_rating(rating, "auditor").splitlines()[13:]:
     ...     print(line)
     fraud 20.00 from rules, weight 0.16: behaviour 20.00, model 0.00
       F-308 90bc e-2 2024-10-04: 20 points, decayed 20.00, x 1, share 100.0%
@@ -73,16 +77,19 @@ def _officer(rating: Rating) -> list[str]:
         for part in rating.parts
     ]
     lines.append(f"= {rating.score:5.2f}  {_term(rating)}")
-    lines += [f"floor in force: {floor}" for floor in rating.floors]
-    lines += _next(rating)
-    return lines
+    lines += [_limit(limit) for limit in rating.limits]
+    lines += [_suppression(one) for one in rating.suppressions]
+    lines += [_proposal(one) for one in rating.proposals]
+    lines += [_without(one, rating) for one in rating.without]
+    return lines + _next(rating)
 
 
 def _auditor(rating: Rating) -> list[str]:
     inherent = f"inherent score {rating.inherent:.2f}, rescaled {rating.inherent_rescaled:.2f}"
+    who = f"segment {rating.segment or '-'}, stage {rating.stage or '-'}"
     lines = [
         *_officer(rating),
-        f"parameters {rating.config_version}, mode {rating.mode}, segment {rating.segment or '-'}",
+        f"parameters {rating.config_version}, mode {rating.mode}, {who}",
         f"{inherent}, weight {rating.inherent_weight:g}",
     ]
     for item in rating.items:
@@ -95,11 +102,8 @@ def _auditor(rating: Rating) -> list[str]:
 
 
 def _customer(rating: Rating) -> list[str]:
-    return [
-        f"We last assessed our business relationship on {_date(rating.time_ms)}.",
-        "The assessment follows from the information we hold about you and from the use of your accounts.",
-        "A person decides before any measure is taken. You can ask us to explain it and object to it.",
-    ]
+    # The same for everybody: a word that depended on the rating could tell of a report or an inquiry.
+    return list(rating.notice)
 
 
 _AUDIENCES: dict[str, Callable[[Rating], list[str]]] = {
@@ -114,14 +118,22 @@ def _headline(rating: Rating) -> str:
     line = f"rating {rating.grade} ({rating.grade_name}), score {rating.score:.2f} of 100{first}"
     if rating.override is None:
         return line
-    _, until_ms, reason = rating.override
-    return f"{line}; set by a person until {_date(until_ms)}: {reason}; automatic: {rating.automatic_grade}"
+    own = rating.override
+    people = _people(own.author, own.approver)
+    until = _date(own.until_ms)
+    return f"{line}; set{people} until {until}: {own.reason}; automatic: {rating.automatic_grade}"
+
+
+def _people(author: str, approver: str) -> str:
+    """Return who decided, with a space before; empty where it was no person."""
+    second = f", approved by {approver}" if approver else ""
+    return f" by {author}{second}" if author else ""
 
 
 def _part(dimension: str | None, name: str, kind: str) -> str:
     if kind == "inherent":
         return "inherent: profile of the customer"
-    what = f"floor {name}" if kind == "floor" else name
+    what = f"{kind} {name}" if kind in ("floor", "ceiling") else name
     return f"{dimension}: {what}" if dimension else what
 
 
@@ -136,23 +148,60 @@ def _term(rating: Rating) -> str:
     return f"floor {total.term}"
 
 
+def _limit(limit: Limit) -> str:
+    where = f" of {limit.dimension}" if limit.dimension else ""
+    until = f" until {_date(limit.until_ms)}" if limit.until_ms is not None else ""
+    why = f": {limit.reason}" if limit.reason else ""
+    source = _people(limit.author, limit.approver)
+    by = "" if limit.by == "person" else f", by {'the' if limit.by == 'profile' else 'rule'} {limit.by}"
+    return f"{limit.kind} {limit.name} {limit.score:g}{where} in force{until}{by}{source}{why}"
+
+
+def _suppression(one: Suppression) -> str:
+    return f"rule {one.rule} gives no points until {_date(one.until_ms)}{_people(one.author, one.approver)}"
+
+
+def _proposal(one: Proposal) -> str:
+    what = one.kind.removeprefix("rating.").replace("_", " ")
+    value = "" if one.value is None else f" {one.value}"
+    return f"waits for a second person: {what}{value}, proposed by {one.actor}: {one.reason}"
+
+
+def _without(one: Without, rating: Rating) -> str:
+    what = one.name if one.kind in ("rule", "floor", "ceiling") else f"the {one.kind} {one.name}"
+    same = "still " if one.grade == rating.grade else ""
+    return f"without {what}: {same}{one.grade}, score {one.score:.2f}"
+
+
 def _dimension(dimension: DimensionScore) -> list[str]:
     head = f"{dimension.name} {dimension.score:.2f} from {dimension.term}, weight {dimension.weight:g}"
-    lines = [f"{head}: behaviour {dimension.behaviour:.2f}, model {dimension.model:.2f}"]
+    cut = f", cut by ceiling {dimension.ceiling}" if dimension.ceiling else ""
+    lines = [f"{head}: behaviour {dimension.behaviour:.2f}, model {dimension.model:.2f}{cut}"]
     for share in dimension.shares:
         hit = share.contribution
         confirmed = ", confirmed" if hit.is_confirmed else ""
+        held = f", kept from decaying since {_date(hit.held_ms)}" if hit.held_ms is not None else ""
         lines.append(
             f"  {hit.rule} {hit.version} {hit.event_id} {_date(hit.time_ms)}: {hit.points:g} points, "
-            f"decayed {share.decayed:.2f}, x {share.weight:g}, share {share.ratio:.1%}{confirmed}"
+            f"decayed {share.decayed:.2f}, x {share.weight:g}, share {share.ratio:.1%}{confirmed}{held}"
         )
     return lines
 
 
 def _next(rating: Rating) -> list[str]:
-    lines = [f"next review due {_date(rating.review_ms)}"]
-    if rating.downgrade_ms is not None:
-        lines.append(f"falls by time alone on {_date(rating.downgrade_ms)}")
+    lines = []
+    if rating.review_ms is not None:
+        overdue = "overdue since" if rating.review_ms < rating.time_ms else "due"
+        lines.append(f"next review {overdue} {_date(rating.review_ms)}")
+    before = rating.grade
+    for change in rating.ahead:
+        verb = "falls" if change.grade > before else "rises"
+        lines.append(f"{verb} to {change.grade} on {_date(change.time_ms)} if nothing happens")
+        before = change.grade
+    for what in rating.held_by:
+        held = "a review is approved" if what == "review" else f"the alert of {what} is open"
+        word = "until" if what == "review" else "while"
+        lines.append(f"cannot fall {word} {held}")
     return lines
 
 

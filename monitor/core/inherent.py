@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from monitor.core.rating_config import RatingConfig
+from monitor.core.rating_config import Ceiling, Floor, RatingConfig
 
 MOST_PROFILES = 10_000
+Reading = tuple[dict[str, float], list[str], list[str]]
+"""Scores of items, floors, ceilings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,22 +32,28 @@ class Form:
         self._items = config.items
         self._scale = config.scale
         self._floors = [floor for floor in config.floors.values() if floor.profile]
-        fields = [item.field for item in self._items] + [field for f in self._floors for field in f.profile]
+        self._ceilings = [ceiling for ceiling in config.ceilings.values() if ceiling.profile]
+        limits: list[Floor | Ceiling] = [*self._floors, *self._ceilings]
+        fields = [item.field for item in self._items] + [field for f in limits for field in f.profile]
         self._fields = tuple(dict.fromkeys(fields))
         # Profiles seldom differ in these fields, and every event asks: an index, never a result.
-        self._read: dict[tuple[Any, ...], tuple[dict[str, float], list[str]]] = {}
+        self._read: dict[tuple[Any, ...], Reading] = {}
 
-    def read(self, profile: Mapping[str, Any]) -> tuple[dict[str, float], list[str]]:
-        """Return the scores of the items that the profile answers, and the floors it demands.
+    def read(self, profile: Mapping[str, Any]) -> Reading:
+        """Return the scores of the items that the profile answers, and the floors and ceilings it demands.
 
-        Both are shared with other customers: they are never changed.
+        All are shared with other customers: they are never changed.
         """
         key = tuple([profile.get(field) for field in self._fields])
         found = self._read.get(key)
         if found is None:
             if len(self._read) >= MOST_PROFILES:
                 self._read.clear()
-            found = self._read[key] = self._answers(profile), self._demanded(profile)
+            found = self._read[key] = (
+                self._answers(profile),
+                _demanded(profile, self._floors),
+                _demanded(profile, self._ceilings),
+            )
         return found
 
     def _answers(self, profile: Mapping[str, Any]) -> dict[str, float]:
@@ -55,13 +63,6 @@ class Form:
             if value is not None:
                 answers[item.name] = item.scores.get(value, item.otherwise)
         return answers
-
-    def _demanded(self, profile: Mapping[str, Any]) -> list[str]:
-        return [
-            floor.name
-            for floor in self._floors
-            if any(profile.get(field) in values for field, values in floor.profile.items())
-        ]
 
     def score(self, answers: Mapping[str, float]) -> float:
         """Return S, from `100 / scale` to 100; unanswered items count their stated default."""
@@ -84,3 +85,11 @@ class Form:
             )
             for item in self._items
         )
+
+
+def _demanded(profile: Mapping[str, Any], limits: Sequence[Floor | Ceiling]) -> list[str]:
+    return [
+        limit.name
+        for limit in limits
+        if any(profile.get(field) in values for field, values in limit.profile.items())
+    ]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
+
+from monitor.core.page import Page
 
 DIMENSIONS = (
     "credit",
@@ -21,6 +24,8 @@ DIMENSIONS = (
 MODES = ("noisy_or", "capped_sum")
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
+MOST_DAYS = 90
+"""No person's grade and no suppression stands longer without being decided again."""
 
 
 class RatingConfigError(Exception):
@@ -55,7 +60,19 @@ class Floor:
     rules: frozenset[str]
     profile: Mapping[str, frozenset[Any]]
     days: float | None
-    """How long a hit imposes it; None: until it is lifted."""
+    """How long a hit, an outcome or a person imposes it; None: until it is lifted."""
+    outcomes: frozenset[str] = frozenset()
+    """Dispositions of alerts that impose it, of `rules` alone where there are any; without, their hits do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceiling:
+    """The most that behaviour in one dimension can score while a reason stands; every floor beats it."""
+
+    name: str
+    score: float
+    dimension: str
+    profile: Mapping[str, frozenset[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +97,22 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What differs for a stage of the relationship's life."""
+
+    multiplier: float = 1.0
+    multipliers: Mapping[str, float]
+    """Of single dimensions, beside `multiplier`."""
+    review_months: int | None = None
+    """The most between two reviews; None: the grade's."""
+    is_reviewed: bool = True
+
+    def of(self, dimension: str) -> float:
+        """Return what points of a dimension are multiplied by."""
+        return self.multiplier * self.multipliers.get(dimension, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RatingConfig:
     """The parameters of ratings; `config/rating.yaml` says what each is and where it comes from.
 
@@ -93,102 +126,75 @@ class RatingConfig:
     repeat_weights: tuple[float, ...]
     true_positive_factor: float
     model_share: float
+    model_from: float
+    """Model scores up to this quantile (0 to 1) count nothing; above it they are stretched to 0 to 100."""
+    model_points: float
+    """Points of live hits without which a model's score does not enter."""
     peak_share: float
     half_life_ms: Mapping[str, int]
     default_segment: Segment
     segments: Mapping[str, Segment]
+    stages: Mapping[str, Stage]
     grades: tuple[Grade, ...]
     first_review_months: int
+    triggers: Mapping[str, int]
+    """Kinds of events (and `profile`, a change of the form's answers) to days until the next review."""
+    suppress_ms: int
+    """How long a rule gives a customer no points after two persons found it false there."""
+    decision_ms: int
+    """The longest a person's grade or suppression may stand."""
+    proposal_ms: int
+    """How long a proposal waits for a second person."""
+    notice: tuple[str, ...]
+    """What customers are told of how they are assessed, sentence by sentence."""
     margin: float
     calm_ms: int
     min_gap_ms: int
     floors: Mapping[str, Floor]
+    ceilings: Mapping[str, Ceiling]
     scale: float
     items: tuple[Item, ...]
+
+    def stage(self, name: str | None) -> Stage:
+        """Return the parameters of a stage of life; plain ones where it has none of its own."""
+        return self.stages.get(name or "", PLAIN_STAGE)
 
     def segment(self, name: str | None) -> Segment:
         """Return the parameters of a segment; the default ones where it has none of its own."""
         return self.segments.get(name or "", self.default_segment)
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any], where: str = "rating.yaml") -> RatingConfig:
+    def from_plain(
+        cls, plain: Mapping[str, Any], where: str = "rating.yaml", fields: Collection[str] | None = None
+    ) -> RatingConfig:
         """Return the parameters that a parsed file holds.
+
+        Parameters
+        ----------
+        where
+            Names the file in mistakes.
+        fields
+            The profile fields there are; None: any name goes.
 
         Raises
         ------
         RatingConfigError
             Naming every mistake by its place, e.g. `rating.yaml: weights.fraud: ...`.
         """
-        page = _Page(plain, where, [])
+        page = Page(plain, where, [])
         config = _read(page)
+        _check_fields(page, config, fields)
         if page.mistakes:
             raise RatingConfigError(page.mistakes)
         return config
 
 
-class _Page:
-    """A mapping of the file, read key by key; what is wrong is collected, not raised."""
-
-    def __init__(self, plain: Any, path: str, mistakes: list[str]) -> None:
-        self.mistakes = mistakes
-        self.path = path
-        self.used: set[str] = set()
-        self.plain: Mapping[str, Any] = plain if isinstance(plain, Mapping) else {}
-        if not isinstance(plain, Mapping):
-            self.wrong("", f"expected a mapping, was {plain!r}", "write `key: value` lines")
-
-    def wrong(self, key: str, problem: str, hint: str) -> None:
-        joint = ": " if self.path.endswith((".yaml", ".yml")) else "."
-        place = f"{self.path}{joint}{key}" if key else self.path
-        self.mistakes.append(f"{place}: {problem}\n  hint: {hint}")
-
-    def page(self, key: str, *, optional: bool = False) -> _Page:
-        self.used.add(key)
-        joint = ": " if self.path.endswith((".yaml", ".yml")) else "."
-        value = self.plain.get(key, {}) if optional else self._value(key, {}, "a mapping")
-        return _Page(value, f"{self.path}{joint}{key}", self.mistakes)
-
-    def number(self, key: str, low: float, high: float, default: float | None = None) -> float:
-        value = self._value(
-            key, low if default is None else default, f"a number from {low:g} to {high:g}", default
-        )
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            self.wrong(key, f"expected a number from {low:g} to {high:g}, was {value!r}", "write a number")
-            return low
-        return float(value)
-
-    def text(self, key: str, choices: Sequence[str] = (), default: str | None = None) -> str:
-        expected = " or ".join(choices) if choices else "a text"
-        value = self._value(key, choices[0] if choices else "", expected, default)
-        if not isinstance(value, str) or (choices and value not in choices):
-            self.wrong(key, f"expected {expected}, was {value!r}", f"write {expected}")
-            return choices[0] if choices else ""
-        return value
-
-    def items(self, key: str, *, optional: bool = False) -> list[Any]:
-        value = self._value(key, [], "a list", [] if optional else None)
-        if not isinstance(value, list):
-            self.wrong(key, f"expected a list, was {value!r}", "write [a, b]")
-            return []
-        return value
-
-    def close(self) -> None:
-        for key in self.plain:
-            if key not in self.used:
-                self.wrong(str(key), "unknown key", f"expected one of {', '.join(sorted(self.used))}")
-
-    def _value(self, key: str, stand_in: Any, expected: str, default: Any = None) -> Any:
-        self.used.add(key)
-        if key in self.plain:
-            return self.plain[key]
-        if default is None:
-            self.wrong(key, "missing", f"write {expected}")
-            return stand_in
-        return default
+PLAIN_STAGE = Stage(multipliers={})
 
 
-def _read(page: _Page) -> RatingConfig:
+def _read(page: Page) -> RatingConfig:
     points, calm, inherent = page.page("points"), page.page("hysteresis"), page.page("inherent")
+    model, people = page.page("model"), page.page("people")
     scale = inherent.number("scale", 2, 100)
     half_lives = page.page("half_life_days")
     default_segment = Segment(weights=_weights(page.page("weights")), multiplier=1.0)
@@ -199,26 +205,61 @@ def _read(page: _Page) -> RatingConfig:
         drop_below=points.number("drop_below", 0.01, 100),
         repeat_weights=_repeat_weights(points),
         true_positive_factor=points.number("true_positive_factor", 1, 10),
-        model_share=page.number("model_share", 0, 1),
+        model_share=model.number("share", 0, 1),
+        model_from=model.number("counts_from", 0, 0.9999),
+        model_points=model.number("needs_points", 0, 100),
         peak_share=page.number("peak_share", 0, 1),
         half_life_ms={name: int(half_lives.number(name, 0.01, 3650) * DAY_MS) for name in DIMENSIONS},
         default_segment=default_segment,
         segments=_segments(page.page("segments", optional=True), default_segment),
+        stages=_stages(page.page("stages", optional=True)),
         grades=_grades(page),
-        first_review_months=int(page.number("first_review_months", 1, 600)),
+        first_review_months=page.whole("first_review_months", 1, 600),
+        triggers=_triggers(page.page("review_triggers_days", optional=True)),
+        suppress_ms=int(people.number("suppress_days", 0, MOST_DAYS)) * DAY_MS,
+        decision_ms=int(people.number("most_days", 1, MOST_DAYS)) * DAY_MS,
+        proposal_ms=int(people.number("proposal_days", 1, 365)) * DAY_MS,
+        notice=_notice(page),
         margin=calm.number("margin", 0, 100),
-        calm_ms=int(calm.number("days", 0, 3650)) * DAY_MS,
+        calm_ms=calm.whole("days", 0, 3650) * DAY_MS,
         min_gap_ms=int(calm.number("min_hours_between_changes", 0, 87600) * HOUR_MS),
         floors=_floors(page.page("floors", optional=True)),
+        ceilings=_ceilings(page.page("ceilings", optional=True)),
         scale=scale,
         items=_items(inherent.page("items"), scale),
     )
-    for part in (page, points, calm, inherent, half_lives):
+    for part in (page, points, calm, inherent, half_lives, model, people):
         part.close()
     return config
 
 
-def _weights(page: _Page) -> dict[str, float]:
+def _check_fields(page: Page, config: RatingConfig, fields: Collection[str] | None) -> None:
+    if fields is None:
+        return
+    asked = [(f"inherent.items.{item.name}.field", item.field) for item in config.items]
+    for group in ("floors", "ceilings"):
+        for limit in getattr(config, group).values():
+            asked += [(f"{group}.{limit.name}.profile", field) for field in limit.profile]
+    for place, field in asked:
+        if field and field not in fields:
+            near = get_close_matches(field, fields, 1)
+            hint = f"did you mean {near[0]!r}?" if near else "see rules/vocabulary/profile.yaml"
+            page.wrong(place, f"unknown profile field {field!r}", hint)
+
+
+def _notice(page: Page) -> tuple[str, ...]:
+    lines = page.items("customer_notice")
+    if not lines or not all(isinstance(line, str) and line.strip() for line in lines):
+        page.wrong("customer_notice", f"expected sentences, was {lines!r}", "write - A sentence.")
+        return ()
+    return tuple(lines)
+
+
+def _triggers(page: Page) -> dict[str, int]:
+    return {str(kind): page.whole(kind, 0, 3650) for kind in page.plain}
+
+
+def _weights(page: Page) -> dict[str, float]:
     weights = {name: page.number(name, 0, 1) for name in ("inherent", *DIMENSIONS)}
     page.close()
     total = sum(weights.values())
@@ -227,7 +268,7 @@ def _weights(page: _Page) -> dict[str, float]:
     return weights
 
 
-def _repeat_weights(page: _Page) -> tuple[float, ...]:
+def _repeat_weights(page: Page) -> tuple[float, ...]:
     weights = page.items("repeat_weights") or [1]
     falling = all(isinstance(weight, int | float) and 0 <= weight <= 1 for weight in weights) and (
         weights == sorted(weights, reverse=True)
@@ -240,7 +281,7 @@ def _repeat_weights(page: _Page) -> tuple[float, ...]:
     return tuple(float(weight) for weight in weights)
 
 
-def _segments(page: _Page, default: Segment) -> dict[str, Segment]:
+def _segments(page: Page, default: Segment) -> dict[str, Segment]:
     segments = {}
     for name in page.plain:
         own = page.page(name)
@@ -250,16 +291,33 @@ def _segments(page: _Page, default: Segment) -> dict[str, Segment]:
     return segments
 
 
-def _grades(page: _Page) -> tuple[Grade, ...]:
+def _stages(page: Page) -> dict[str, Stage]:
+    stages = {}
+    for name in page.plain:
+        own = page.page(name)
+        multipliers = own.page("multipliers", optional=True)
+        given = [one for one in DIMENSIONS if one in multipliers.plain]
+        stages[name] = Stage(
+            multiplier=own.number("multiplier", 0, 10, 1.0),
+            multipliers={one: multipliers.number(one, 0, 10) for one in given},
+            review_months=own.whole("review_months", 1, 600) if "review_months" in own.plain else None,
+            is_reviewed=own.flag("reviewed", True),
+        )
+        multipliers.close()
+        own.close()
+    return stages
+
+
+def _grades(page: Page) -> tuple[Grade, ...]:
     grades = []
     for n, plain in enumerate(page.items("grades")):
-        own = _Page(plain, f"{page.path}: grades[{n}]", page.mistakes)
+        own = Page(plain, f"{page.path}: grades[{n}]", page.mistakes)
         grades.append(
             Grade(
-                code=int(own.number("code", 0, 99)),
+                code=own.whole("code", 0, 99),
                 name=own.text("name"),
                 at_least=own.number("at_least", 0, 100),
-                review_months=int(own.number("review_months", 1, 600)),
+                review_months=own.whole("review_months", 1, 600),
             )
         )
         own.close()
@@ -269,7 +327,7 @@ def _grades(page: _Page) -> tuple[Grade, ...]:
     return tuple(grades)
 
 
-def _floors(page: _Page) -> dict[str, Floor]:
+def _floors(page: Page) -> dict[str, Floor]:
     floors = {}
     for name in page.plain:
         own = page.page(name)
@@ -278,15 +336,32 @@ def _floors(page: _Page) -> dict[str, Floor]:
             name=name,
             score=own.number("score", 0, 100),
             dimension=own.text("dimension", DIMENSIONS) if "dimension" in own.plain else None,
-            rules=frozenset(own.items("rules", optional=True)),
-            profile={field: frozenset(profile.items(field)) for field in profile.plain},
+            rules=own.texts("rules"),
+            profile={field: profile.scalars(field) for field in profile.plain},
             days=own.number("days", 0.01, 36500) if "days" in own.plain else None,
+            outcomes=own.texts("outcomes"),
         )
         own.close()
     return floors
 
 
-def _items(page: _Page, scale: float) -> tuple[Item, ...]:
+def _ceilings(page: Page) -> dict[str, Ceiling]:
+    ceilings = {}
+    for name in page.plain:
+        own = page.page(name)
+        profile = own.page("profile", optional=True)
+        dimension = own.text("dimension", [one for one in DIMENSIONS if one != "fraud"])
+        ceilings[name] = Ceiling(
+            name=name,
+            score=own.number("score", 0, 100),
+            dimension=dimension,
+            profile={field: profile.scalars(field) for field in profile.plain},
+        )
+        own.close()
+    return ceilings
+
+
+def _items(page: Page, scale: float) -> tuple[Item, ...]:
     items = []
     for name in page.plain:
         own = page.page(name)

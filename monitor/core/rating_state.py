@@ -1,12 +1,70 @@
-"""What a rating remembers and what it shows."""
+"""What a rating remembers: evidence, limits, people's decisions, and the grade with its clocks."""
 
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
-from monitor.core.inherent import InherentItem
-from monitor.core.scoring import Composite, Contribution
+from monitor.core.scoring import Contribution
+
+
+@dataclass(slots=True)
+class Ground:
+    """Why a floor or a ceiling stands that the profile alone does not demand."""
+
+    name: str
+    by: str
+    """The rule that hit, or whose alert ended so; empty where a person decided."""
+    since_ms: int
+    until_ms: int | None
+    """None: until it is lifted."""
+    author: str = ""
+    """The person; empty for a rule."""
+    approver: str = ""
+    """The second person; empty where one was enough."""
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Override:
+    """A person's grade."""
+
+    grade: int
+    until_ms: int
+    reason: str
+    author: str = ""
+    approver: str = ""
+    """The second person; empty where one was enough."""
+    basis: int = 0
+    """The automatic grade it was decided upon: a riskier one ends a grade that was set lower."""
+    since_ms: int = 0
+
+
+@dataclass(slots=True)
+class Suppression:
+    """A rule that gives this customer no points for a while."""
+
+    rule: str
+    until_ms: int
+    author: str
+    approver: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Proposal:
+    """A decision that waits for a second person."""
+
+    kind: str
+    """The kind of its event, e.g. `rating.override`."""
+    value: Any
+    """Grade, name of a limit, or rule."""
+    until_ms: int | None
+    actor: str
+    reason: str
+    time_ms: int
+    basis: int
+    """The automatic grade when it was made."""
 
 
 @dataclass(slots=True)
@@ -17,8 +75,8 @@ class RatingState:
     """Sorted by dimension, rule and start."""
     models: dict[str, tuple[float, int]] = field(default_factory=dict)
     """For a dimension, the strongest model score (0 to 100, by what is left of it) and its time."""
-    floors: dict[str, int | None] = field(default_factory=dict)
-    """Floors imposed by hits or people, with their end (None: until lifted)."""
+    grounds: list[Ground] = field(default_factory=list)
+    """Why floors and ceilings stand, by name and rule."""
     profile_floors: list[str] = field(default_factory=list)
     """Floors that the profile demands now."""
     items: dict[str, float] = field(default_factory=dict)
@@ -42,32 +100,81 @@ class RatingState:
     """When the last of them was closed."""
     reviewed_ms: int | None = None
     """The last approved review; leaving the highest grade needs one."""
-    override: tuple[int, int, str] | None = None
-    """A person's grade, when it ends, and why."""
+    override: Override | None = None
+    stage: str | None = None
+    """Stage of the relationship's life."""
+    profile_ceilings: list[str] = field(default_factory=list)
+    """Ceilings that the profile demands now."""
+    suppressions: list[Suppression] = field(default_factory=list)
+    """By rule."""
+    proposals: list[Proposal] = field(default_factory=list)
+    """In the order they came."""
+    cases: list[str] = field(default_factory=list)
+    """Cases that are open: what was confirmed does not decay while there are any."""
+    review_by_ms: int = 0
+    """An event brought the next review forward to then; 0: none did."""
+    review_told_ms: int = 0
+    """The due date of a review that was last told of."""
 
     def snapshot(self) -> list[Any]:
-        """Return the state as plain lists."""
+        """Return the state as plain lists; what came later in one mapping, of what is set alone."""
         return [
             [list(astuple(contribution)) for contribution in self.contributions],
             {name: list(model) for name, model in self.models.items()},
+            {},
             *(_copy(getattr(self, name)) for name in _COPIED),
-            list(self.override) if self.override else None,
+            list(astuple(self.override)) if self.override else None,
+            {
+                **{name: _copy(value) for name in _SPARSE if (value := getattr(self, name))},
+                **{
+                    name: [list(astuple(one)) for one in found]
+                    for name in _LISTS
+                    if (found := getattr(self, name))
+                },
+            },
         ]
 
     @classmethod
     def restore(cls, plain: list[Any]) -> RatingState:
-        """Return the state whose `snapshot()` is `plain`."""
-        contributions, models, *copied, override = plain
+        """Return the state whose `snapshot()` is `plain`, also one of an older version."""
+        contributions, models, floors, *copied = plain[:15]
+        override, later = plain[15], plain[16] if len(plain) > 16 else {}
+        grounds = [Ground(name, "", 0, until_ms) for name, until_ms in sorted(floors.items())]
+        lists: dict[str, Any] = {name: [_LISTS[name](*one) for one in later.get(name, ())] for name in _LISTS}
         return cls(
             contributions=[Contribution(*values) for values in contributions],
             models={name: (score, time_ms) for name, (score, time_ms) in models.items()},
-            override=tuple(override) if override else None,
+            override=Override(*override) if override else None,
             **{name: _copy(value) for name, value in zip(_COPIED, copied, strict=True)},
+            **{name: _copy(later[name]) for name in _SPARSE if name in later},
+            **{**lists, "grounds": grounds + lists["grounds"]},
         )
+
+    def ends(self) -> dict[str, int | None]:
+        """Return when each limit ends that stands for a ground; None: when it is lifted."""
+        found: dict[str, int | None] = {}
+        for ground in self.grounds:
+            found[ground.name] = _later(found.get(ground.name, ground.until_ms), ground.until_ms)
+        return found
+
+    def standing(self, now_ms: int) -> list[str]:
+        """Return the limits that stand for a ground."""
+        return [name for name, until_ms in self.ends().items() if until_ms is None or now_ms < until_ms]
+
+    def ground(self, ground: Ground) -> None:
+        """Let a limit stand for one more ground; of one rule or person the longer counts."""
+        for held in self.grounds:
+            if (held.name, held.by) == (ground.name, ground.by):
+                until_ms = _later(held.until_ms, ground.until_ms)
+                if (until_ms, held.since_ms) != (held.until_ms, ground.since_ms):
+                    held.since_ms, held.until_ms = max(held.since_ms, ground.since_ms), until_ms
+                    held.author, held.approver, held.reason = ground.author, ground.approver, ground.reason
+                return
+        self.grounds.append(ground)
+        self.grounds.sort(key=lambda one: (one.name, one.by))
 
 
 _COPIED = (
-    "floors",
     "profile_floors",
     "items",
     "segment",
@@ -81,43 +188,13 @@ _COPIED = (
     "free_ms",
     "reviewed_ms",
 )
+_SPARSE = ("stage", "profile_ceilings", "cases", "review_by_ms", "review_told_ms")
+_LISTS: dict[str, Any] = {"grounds": Ground, "suppressions": Suppression, "proposals": Proposal}
 
 
 def _copy(value: Any) -> Any:
     return value.copy() if isinstance(value, list | dict) else value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rating:
-    """A rating at one moment, with the whole arithmetic behind it."""
-
-    time_ms: int
-    grade: int
-    grade_name: str
-    automatic_grade: int
-    """Differs from `grade` only while a person's override is in force."""
-    is_first: bool
-    """True while the first grade has not changed."""
-    segment: str | None
-    mode: str
-    config_version: str
-    inherent: float
-    """Inherent score S, `100 / scale` to 100."""
-    inherent_rescaled: float
-    """S', 0 to 100."""
-    inherent_weight: float
-    items: tuple[InherentItem, ...]
-    composite: Composite
-    parts: tuple[dict[str, Any], ...]
-    """The attribution, `{"name", "kind", "points", "dimension"}`; points add up to `score` exactly."""
-    floors: tuple[str, ...]
-    override: tuple[int, int, str] | None
-    review_ms: int
-    """When the next review is due."""
-    downgrade_ms: int | None
-    """When the grade falls by time alone, as things stand; None: not foreseeable."""
-
-    @property
-    def score(self) -> float:
-        """The score, 0 to 100, two decimals."""
-        return self.composite.score
+def _later(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else max(one, other)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from monitor.core.assessment import Assessment, Hit
+from typing import Final
+
+from monitor.core.assessment import Assessment, Hit, RatingChange
+from monitor.core.decisions import DECISIONS, IMPOSE, LIFT, OVERRIDE, RESTORE, SUPPRESS, Decision
 from monitor.core.events import Event
 from monitor.core.rating import Rater, RatingState
-from monitor.core.scorer import SUSPICIOUS_POINTS
 from monitor.core.state import State
 
 MODEL_DIMENSION = "fraud"
@@ -14,6 +16,16 @@ ACTION = "alert."
 LOOK = "data."
 """Kinds that tell that somebody saw or handled data: looking at a customer gives no first rating."""
 REVIEWED = "kyc.review_completed"
+CASES: Final = {"case.opened": True, "case.closed": False}
+"""Kinds that tell of cases kept elsewhere, and whether the case is open after."""
+VALUES: Final = {
+    OVERRIDE: "grade",
+    IMPOSE: "limit_name",
+    LIFT: "limit_name",
+    SUPPRESS: "rule",
+    RESTORE: "rule",
+}
+"""Kinds of decisions and the field that says what is decided."""
 SERIOUS = ("high", "critical")
 """While alerts of hits so severe are open, the grade does not fall."""
 
@@ -23,6 +35,7 @@ class Rerating:
 
     def __init__(self, rater: Rater) -> None:
         self._rater = rater
+        self._told = {REVIEWED, *CASES, *DECISIONS, *rater.config.triggers}
 
     def on_event(
         self, event: Event, state: State, answer: Assessment, hits: list[Hit], score: float, *, changed: bool
@@ -40,18 +53,17 @@ class Rerating:
         """
         live = [hit for hit in hits if hit.status == "live"] if hits else hits
         is_first = state.rating is None and not event.kind.startswith(LOOK)
-        if not (live or changed or is_first or event.kind.startswith(ACTION)):
+        if not (live or changed or is_first or event.kind in self._told or event.kind.startswith(ACTION)):
             return
         rating = state.rating = state.rating or RatingState()
-        if event.kind.startswith(ACTION) and event.facts:
-            self._take_decision(event, state, answer)
-        elif event.kind == REVIEWED:
-            self._rater.review(rating, state.now_ms)
+        if event.kind in self._told or event.kind.startswith(ACTION):
+            self._take_in(event, state, rating, answer)
         for hit in live:
             # Inside the cooldown of a closed alert no alert comes that somebody could close.
             if hit.alert and hit.severity in SERIOUS and hit.time_ms >= state.quiet.get(hit.rule, 0):
                 self._rater.hold(rating, hit.rule)
-        models = {MODEL_DIMENSION: score} if score and _is_serious(live) else None
+        is_heard = score and sum(hit.points for hit in live) >= self._rater.config.model_points
+        models = {MODEL_DIMENSION: score} if is_heard else None
         self._apply(state, answer, live, state.now_ms, event.id, models)
 
     def on_timer(self, state: State, due_ms: int, answer: Assessment, hits: list[Hit]) -> None:
@@ -63,9 +75,13 @@ class Rerating:
         """Let time pass for the rating alone; each change carries the time it fell due."""
         if state.rating is None:
             return
-        changes = self._rater.tick(state.rating, time_ms, customer_id=answer.subject_id)
+        changes = self._rater.tick(
+            state.rating, time_ms, customer_id=answer.subject_id, notices=answer.notices
+        )
         for change in changes:
             state.now_ms = max(state.now_ms, change.time_ms)
+        for notice in answer.notices:
+            state.now_ms = max(state.now_ms, notice.time_ms)
         answer.rating += changes
         state.rating_ms = self._rater.due_ms(state.rating) or 0
 
@@ -88,34 +104,68 @@ class Rerating:
             customer_id=answer.subject_id,
             cause=cause,
             model_scores=models,
+            notices=answer.notices,
         )
         state.rating_ms = self._rater.due_ms(state.rating) or 0
         if change is not None:
             answer.rating.append(change)
 
-    def _take_decision(self, event: Event, state: State, answer: Assessment) -> None:
+    def _take_in(self, event: Event, state: State, rating: RatingState, answer: Assessment) -> None:
+        """Let what people decided or found change the rating, before it is rated again."""
+        kind, now_ms = event.kind, state.now_ms
+        who = {"customer_id": answer.subject_id, "cause": event.id}
+        change = None
+        if kind.startswith(ACTION):
+            if event.facts:
+                self._take_action(event, state, rating, answer)
+        elif kind in VALUES:
+            change, notice = self._rater.decide(rating, _decision(event, now_ms), **who)
+            answer.notices.append(notice)
+        elif kind == REVIEWED:
+            self._rater.review(rating, now_ms)
+        elif kind in CASES:
+            change = self._rater.case(rating, event.data.case_id, CASES[kind], now_ms, **who)
+        if kind in self._rater.config.triggers:
+            self._rater.call_review(rating, kind, now_ms)
+        _tell(answer, change)
+
+    def _take_action(self, event: Event, state: State, rating: RatingState, answer: Assessment) -> None:
         """Let an officer's decision about an alert change the rating: its hit's points, and what holds it."""
-        facts, rating = event.facts, state.rating
-        assert rating is not None
-        if facts["status"] != "closed":
-            if event.kind == "alert.reopened":
-                self._rater.hold(rating, facts["rule"])
-            return
-        self._rater.release(rating, facts["rule"], state.now_ms)
-        state.quiet[facts["rule"]] = facts["quiet_ms"]
-        change = self._rater.outcome(
-            rating,
-            facts["rule"],
-            facts["hit_ms"],
-            (facts["disposition"] or "").partition(".")[0],
-            state.now_ms,
-            customer_id=answer.subject_id,
-            cause=event.id,
-        )
-        if change is not None:
-            answer.rating.append(change)
+        facts, now_ms = event.facts, state.now_ms
+        who = {"customer_id": answer.subject_id, "cause": event.id}
+        rule, hit_ms = facts["rule"], facts["hit_ms"]
+        if event.kind == "alert.reopened":
+            self._rater.hold(rating, rule)
+            _tell(answer, self._rater.reopen(rating, rule, hit_ms, now_ms, **who))
+        elif facts["status"] == "closed":
+            self._rater.release(rating, rule, now_ms)
+            state.quiet[rule] = facts["quiet_ms"]
+            if facts.get("case"):
+                _tell(answer, self._rater.case(rating, facts["case"], facts["is_case_open"], now_ms, **who))
+            actor, proposer = event.data.actor or "", facts.get("proposed_by") or ""
+            found = facts["disposition"] or ""
+            people = {"author": proposer or actor, "second": actor if proposer else ""}
+            _tell(
+                answer,
+                self._rater.outcome(
+                    rating, rule, hit_ms, found, now_ms, **who, **people, notices=answer.notices
+                ),
+            )
 
 
-def _is_serious(hits: list[Hit]) -> bool:
-    """Return whether rules say enough for the habit score to count: one odd payment is no risk."""
-    return sum(hit.points for hit in hits) >= SUSPICIOUS_POINTS
+def _decision(event: Event, now_ms: int) -> Decision:
+    data = event.data
+    return Decision(
+        kind=event.kind,
+        value=getattr(data, VALUES[event.kind]),
+        until_ms=getattr(data, "until", None),
+        actor=data.actor,
+        approver=data.approver_id or "",
+        reason=data.reason or getattr(data, "note", None) or "",
+        time_ms=now_ms,
+    )
+
+
+def _tell(answer: Assessment, change: RatingChange | None) -> None:
+    if change is not None:
+        answer.rating.append(change)

@@ -27,6 +27,17 @@ class Contribution:
     """The newest hit's event."""
     is_confirmed: bool = False
     """An officer found it to be true."""
+    is_refuted: bool = False
+    """An officer found it to be false: it counts nothing, and is kept while it would have counted."""
+    held_ms: int | None = None
+    """Since when a case is open that keeps it from decaying; None: it decays."""
+    rested_ms: int = 0
+    """How long cases kept it from decaying since `time_ms`."""
+
+    def age_ms(self, now_ms: int) -> int:
+        """Return how long it has decayed."""
+        until_ms = now_ms if self.held_ms is None else min(now_ms, self.held_ms)
+        return until_ms - self.time_ms - self.rested_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +64,13 @@ class DimensionScore:
     """The largest of behaviour, the model's share and a floor."""
     term: str
     """Which of them it was: `rules`, `model` or a floor's name."""
+    ceiling: str | None
+    """The ceiling that cut it; None where none did."""
     behaviour: float
     model: float
     """The model's score 0 to 100 (before `model_share`), decayed."""
+    model_points: float
+    """What of the model's score enters: at most the model's share."""
     weight: float
     shares: tuple[Share, ...]
 
@@ -123,8 +138,8 @@ COMBINE: dict[str, tuple[Callable[[Sequence[float]], float], Callable[[float], f
 
 _Counted = tuple[Contribution, float, float, float]
 # Contribution, decayed points, weight among repeats, effective points.
-_Level = tuple[str, float, str, float, float, list[_Counted]]
-# Dimension, score, winning term, behaviour, model, what counted.
+_Level = tuple[str, float, str, str | None, float, float, list[_Counted]]
+# Dimension, score, winning term, ceiling, behaviour, model, what counted.
 
 
 class Evidence:
@@ -140,9 +155,24 @@ class Evidence:
         For a dimension: the model's score (0 to 100) and when it was given.
     floors
         Floors in force by name, with the time they end (None: until lifted).
+    stage
+        Stage of the relationship's life.
+    ceilings
+        Names of the ceilings in force.
     """
 
-    __slots__ = ("_base", "_combine", "_config", "_floors", "_models", "_multiplier", "_rules", "_weights")
+    __slots__ = (
+        "_base",
+        "_combine",
+        "_config",
+        "_floors",
+        "_models",
+        "_multiplier",
+        "_rules",
+        "_stage",
+        "_tops",
+        "_weights",
+    )
 
     def __init__(
         self,
@@ -152,16 +182,23 @@ class Evidence:
         contributions: Sequence[Contribution],
         models: Mapping[str, tuple[float, int]],
         floors: Mapping[str, int | None],
+        *,
+        stage: str | None = None,
+        ceilings: Sequence[str] = (),
     ) -> None:
         own = config.segment(segment)
         self._config = config
-        self._weights, self._multiplier = own.weights, own.multiplier
+        self._weights, self._multiplier, self._stage = own.weights, own.multiplier, config.stage(stage)
         self._base = own.weights["inherent"] * inherent
         self._combine = COMBINE[config.mode][0]
         self._models = models
         # A floor that newer parameters no longer know is no reason any more.
         known = config.floors
         self._floors = [(known[name], until_ms) for name, until_ms in floors.items() if name in known]
+        self._tops: dict[str, tuple[float, str]] = {}
+        for top in (config.ceilings[name] for name in ceilings if name in config.ceilings):
+            own_top = (top.score, top.name)
+            self._tops[top.dimension] = min(self._tops.get(top.dimension, own_top), own_top)
         self._rules: dict[str, dict[str, list[Contribution]]] = {}
         for c in contributions:
             self._rules.setdefault(c.dimension, {}).setdefault(c.rule, []).append(c)
@@ -184,13 +221,13 @@ class Evidence:
         )
 
     def counting(self, time_ms: int) -> list[Contribution]:
-        """Return the contributions that still count at `time_ms`."""
-        return [
-            c
-            for rules in self._rules.values()
-            for own in rules.values()
-            for c, *_ in self._count(own, time_ms)
-        ]
+        """Return the contributions that still count at `time_ms`, or would if they were not refuted."""
+        kept: list[Contribution] = []
+        for rules in self._rules.values():
+            for own in rules.values():
+                kept += [c for c, *_ in self._count(own, time_ms)]
+                kept += [c for c in own if c.is_refuted and self._is_worth(c, time_ms)]
+        return kept
 
     def _levels(self, time_ms: int) -> list[_Level]:
         bottoms = self._bottoms(time_ms)
@@ -214,14 +251,17 @@ class Evidence:
         score, term = behaviour, "rules"
         if self._config.model_share * fresh > score:
             score, term = self._config.model_share * fresh, "model"
+        ceiling = None
+        if name in self._tops and score > self._tops[name][0]:
+            score, ceiling = self._tops[name]
         if bottom[0] > score:
-            score, term = bottom
-        return name, score, term, behaviour, fresh, counted
+            (score, term), ceiling = bottom, None
+        return name, score, term, ceiling, behaviour, fresh, counted
 
     def _count(self, own: list[Contribution], time_ms: int) -> list[_Counted]:
         """Return what the contributions of one rule count, strongest first."""
         config = self._config
-        ranked = [(self._decayed(c, time_ms), c) for c in own]
+        ranked = [(self._decayed(c, time_ms), c) for c in own if not c.is_refuted]
         if len(ranked) > 1:
             ranked.sort(key=lambda pair: (-pair[0], -pair[1].time_ms, -pair[1].started_ms))
         return [
@@ -230,10 +270,12 @@ class Evidence:
             if decayed >= config.drop_below
         ]
 
+    def _is_worth(self, c: Contribution, time_ms: int) -> bool:
+        return self._decayed(c, time_ms) >= self._config.drop_below
+
     def _decayed(self, c: Contribution, time_ms: int) -> float:
-        points = (
-            c.points * self._multiplier * decay(time_ms - c.time_ms, self._config.half_life_ms[c.dimension])
-        )
+        left = decay(c.age_ms(time_ms), self._config.half_life_ms[c.dimension])
+        points = c.points * self._multiplier * self._stage.of(c.dimension) * left
         return points * self._config.true_positive_factor if c.is_confirmed else points
 
     def _bottoms(self, time_ms: int) -> dict[str | None, tuple[float, str]]:
@@ -257,15 +299,17 @@ class Evidence:
         return floor(score * 100 + 0.5), term, weighted, peak, top
 
     def _dimension(self, level: _Level) -> DimensionScore:
-        name, score, term, behaviour, model, counted = level
+        name, score, term, ceiling, behaviour, model, counted = level
         measure = COMBINE[self._config.mode][1]
         whole = sum(measure(effective) for *_, effective in counted) or 1.0
         return DimensionScore(
             name=name,
             score=score,
             term=term,
+            ceiling=ceiling,
             behaviour=behaviour,
             model=model,
+            model_points=self._config.model_share * model,
             weight=self._weights[name],
             shares=tuple(
                 Share(contribution=c, decayed=d, weight=w, effective=e, ratio=measure(e) / whole)
@@ -277,8 +321,8 @@ class Evidence:
 def attribute(config: RatingConfig, total: Composite, inherent_points: float) -> tuple[dict[str, Any], ...]:
     """Return the parts of a score, `{"name", "kind", "points", "dimension"}`: they add up to it exactly.
 
-    Kinds are `inherent`, `rule`, `model` and `floor`. Hundredths that rounding leaves over go to the
-    parts with the largest remainders.
+    Kinds are `inherent`, `rule`, `model`, `floor` and `ceiling`, which takes away. Hundredths that
+    rounding leaves over go to the parts with the largest remainders.
     """
     raw: list[tuple[str, str, str | None, float]] = []
     if total.weighted >= total.peak:
@@ -298,16 +342,21 @@ def attribute(config: RatingConfig, total: Composite, inherent_points: float) ->
 
 
 def _lines(dimension: DimensionScore, weight: float) -> list[tuple[str, str, str | None, float]]:
-    points = dimension.score * weight
-    if dimension.term == "rules":
-        rules: dict[str, float] = {}
-        for share in dimension.shares:
-            rule = share.contribution.rule
-            rules[rule] = rules.get(rule, 0.0) + share.ratio
-        return [(rule, "rule", dimension.name, points * ratio) for rule, ratio in rules.items()]
+    if dimension.term not in ("rules", "model"):
+        return [(dimension.term, "floor", dimension.name, dimension.score * weight)]
+    lines: list[tuple[str, str, str | None, float]] = []
+    if dimension.ceiling is not None:
+        uncut = dimension.behaviour if dimension.term == "rules" else dimension.model_points
+        lines = [(dimension.ceiling, "ceiling", dimension.name, (dimension.score - uncut) * weight)]
+    else:
+        uncut = dimension.score
     if dimension.term == "model":
-        return [("model", "model", dimension.name, points)]
-    return [(dimension.term, "floor", dimension.name, points)]
+        return [("model", "model", dimension.name, uncut * weight), *lines]
+    rules: dict[str, float] = {}
+    for share in dimension.shares:
+        rule = share.contribution.rule
+        rules[rule] = rules.get(rule, 0.0) + share.ratio
+    return [(rule, "rule", dimension.name, uncut * weight * ratio) for rule, ratio in rules.items()] + lines
 
 
 def apportion(points: Sequence[float], total: int) -> list[int]:

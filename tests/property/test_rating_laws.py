@@ -13,13 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from yaml import safe_load
 
-from monitor.core.assessment import Hit, RatingChange
-from monitor.core.rating import Rater, Rating, RatingState
+from monitor.core.assessment import Hit, RatingChange, RatingNotice
+from monitor.core.decisions import IMPOSE, LIFT, OVERRIDE, RESTORE, SUPPRESS, Decision
+from monitor.core.rating import Rater, RatingState
 from monitor.core.rating_config import DAY_MS, DIMENSIONS, HOUR_MS, RatingConfig
+from monitor.core.rating_shown import Rating
+from monitor.core.show import show_rating
 
 PLAIN = safe_load((Path(__file__).parents[2] / "config" / "rating.yaml").read_text(encoding="utf-8"))
 RATERS = [Rater(RatingConfig.from_plain({**PLAIN, "mode": mode})) for mode in ("noisy_or", "capped_sum")]
 START_MS = 20_000 * DAY_MS
+OUTCOMES = ["false_positive", "true_positive", "true_positive.str_filed", "unclear"]
 BASE = Hit(
     rule="A-124",
     version="0" * 12,
@@ -62,6 +66,13 @@ profiles = st.fixed_dictionaries(
         "industry": st.sampled_from(["gambling", "farming"]),
     },
 )
+limits = st.sampled_from(["listed_party", "report_filed", "public_body"])
+wanted = st.one_of(
+    st.tuples(st.just(OVERRIDE), st.sampled_from([None, 10, 11, 13, 14])),
+    st.tuples(st.sampled_from([IMPOSE, LIFT]), limits),
+    st.tuples(st.sampled_from([SUPPRESS, RESTORE]), st.sampled_from(["A-0", "A-6"])),
+)
+decisions = st.tuples(wanted, st.sampled_from(["ada", "eve"]), st.sampled_from([None, 3, 70]))
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("hits"), st.lists(hits, max_size=3)),
@@ -69,9 +80,10 @@ steps = st.lists(
         st.tuples(st.just("profile"), profiles),
         st.tuples(st.just("segment"), st.sampled_from([None, "private"])),
         st.tuples(st.just("model"), st.floats(0, 1)),
-        st.tuples(st.just("outcome"), st.sampled_from(["false_positive", "true_positive", "unclear"])),
-        st.tuples(st.just("floor"), st.sampled_from([None, 3, 70])),
-        st.tuples(st.just("override"), st.sampled_from([(10, 20), (14, 90), (None, 0)])),
+        st.tuples(st.just("outcome"), st.sampled_from(OUTCOMES)),
+        st.tuples(st.just("reopen"), st.none()),
+        st.tuples(st.just("decision"), decisions),
+        st.tuples(st.just("case"), st.booleans()),
         st.tuples(st.just("alert"), st.booleans()),
         st.tuples(st.just("review"), st.none()),
     ),
@@ -91,6 +103,7 @@ class Customer:
         self.segment: str | None = None
         self.last: Hit | None = None
         self.changes: list[RatingChange] = []
+        self.notices: list[RatingNotice] = []
         self.apply([])
 
     def apply(self, batch: list[Hit], model: float | None = None) -> None:
@@ -115,7 +128,7 @@ class Customer:
     def wait(self, hours: int, daily: bool = False) -> None:
         end_ms = self.now_ms + hours * HOUR_MS
         for now_ms in [*range(self.now_ms, end_ms, DAY_MS)] * daily + [end_ms]:
-            self.changes += self.rater.tick(self.state, now_ms, customer_id="ada")
+            self.changes += self.rater.tick(self.state, now_ms, customer_id="ada", notices=self.notices)
         self.now_ms = end_ms
 
     def step(self, verb: str, value: Any) -> None:
@@ -127,20 +140,28 @@ class Customer:
             self.apply([])
         elif verb == "outcome" and self.last:
             of = (self.last.rule, self.last.time_ms, value, self.now_ms)
-            self.keep(self.rater.outcome(self.state, *of, **who))
-        elif verb == "floor":
-            until_ms = value and self.now_ms + value * DAY_MS
-            self.keep(self.rater.impose(self.state, "listed_party", until_ms, self.now_ms, **who))
-        elif verb == "override":
-            until_ms = self.now_ms + value[1] * DAY_MS
-            self.keep(self.rater.overrule(self.state, value[0], until_ms, "why", self.now_ms, **who))
+            second = "eve" if self.now_ms % 2 else ""
+            self.keep(self.rater.outcome(self.state, *of, **who, second=second, notices=self.notices))
+        elif verb == "reopen" and self.last:
+            self.keep(self.rater.reopen(self.state, self.last.rule, self.last.time_ms, self.now_ms, **who))
+        elif verb == "decision":
+            (kind, wanted), actor, days = value
+            until_ms = days and self.now_ms + days * DAY_MS
+            decision = Decision(
+                kind=kind, value=wanted, actor=actor, until_ms=until_ms, reason="r", time_ms=self.now_ms
+            )
+            change, notice = self.rater.decide(self.state, decision, **who)
+            self.keep(change)
+            self.notices.append(notice)
+        elif verb == "case":
+            self.keep(self.rater.case(self.state, "c", value, self.now_ms, **who))
         elif verb == "alert":
             self.rater.hold(self.state, "a") if value else self.rater.release(self.state, "a", self.now_ms)
         elif verb == "review":
             self.rater.review(self.state, self.now_ms)
 
     def rating(self, later_ms: int = 0) -> Rating:
-        return self.rater.rating(self.state, self.now_ms + later_ms)
+        return show_rating(self.rater, self.state, self.now_ms + later_ms)
 
 
 def lived(rater: Rater, stream: list[tuple[str, Any]], waits: list[int], daily: bool = False) -> Customer:
@@ -173,7 +194,7 @@ def test_one_more_hit_never_lowers_the_score_now_or_later(rater, stream, waits, 
     customer = lived(rater, stream, waits)
     other = deepcopy(customer.state)
     customer.apply([hit])
-    before = rater.rating(other, customer.now_ms + later * HOUR_MS).composite.hundredths
+    before = show_rating(rater, other, customer.now_ms + later * HOUR_MS).composite.hundredths
     assert customer.rating(later * HOUR_MS).composite.hundredths >= before
 
 
@@ -224,7 +245,7 @@ def test_a_restart_at_any_point_changes_nothing(rater, stream, waits, cut) -> No
 @given(raters, steps, gaps)
 def test_one_late_tick_gives_the_changes_of_many_daily_ones(rater, stream, waits) -> None:
     late, daily = lived(rater, stream, waits), lived(rater, stream, waits, daily=True)
-    assert late.changes == daily.changes
+    assert (late.changes, late.notices) == (daily.changes, daily.notices)
     assert late.state == daily.state
     late.wait(24 * 400)
     daily.wait(24 * 400, daily=True)

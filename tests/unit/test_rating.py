@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 from yaml import safe_load
 
-from monitor.core.assessment import Hit, RatingChange
+from monitor.core.assessment import Hit, RatingChange, RatingNotice
+from monitor.core.decisions import LIFT, OVERRIDE, Decision
 from monitor.core.explain import explain_rating
 from monitor.core.rating import Rater, RatingState
 from monitor.core.rating_config import DAY_MS, HOUR_MS, RatingConfig, RatingConfigError
+from monitor.core.rating_state import Ground
+from monitor.core.show import show_rating
 
 PLAIN = safe_load((Path(__file__).parents[2] / "config" / "rating.yaml").read_text(encoding="utf-8"))
 RATER = Rater(RatingConfig.from_plain(PLAIN))
@@ -51,8 +54,15 @@ def rated(*hits: Hit, **given: Any) -> RatingState:
     return state
 
 
+def decide(
+    state: RatingState, kind: str, value: Any, at_ms: int = START_MS, **given: Any
+) -> tuple[RatingChange | None, RatingNotice]:
+    wanted = {"actor": "ada", "reason": "court file", "until_ms": None} | given
+    return RATER.decide(state, Decision(kind=kind, value=value, time_ms=at_ms, **wanted), **WHO)
+
+
 def behaviour(state: RatingState, at_ms: int = START_MS) -> float:
-    return sum(d.behaviour for d in RATER.rating(state, at_ms).composite.dimensions)
+    return sum(d.behaviour for d in show_rating(RATER, state, at_ms).composite.dimensions)
 
 
 def test_an_unknown_customer_gets_a_first_rating_from_the_stated_default() -> None:
@@ -95,13 +105,13 @@ def test_a_shadow_hit_counts_nothing() -> None:
 def test_capped_sum_adds_plainly_up_to_100() -> None:
     rater = Rater(RatingConfig.from_plain({**PLAIN, "mode": "capped_sum"}))
     state = rated(HIT, replace(HIT, rule="F-309", points=25))
-    assert rater.rating(state, START_MS).composite.dimensions[0].score == pytest.approx(65)
+    assert show_rating(rater, state, START_MS).composite.dimensions[0].score == pytest.approx(65)
 
 
 def test_a_model_alone_never_gives_one_of_the_two_highest_grades() -> None:
     state = RatingState()
     RATER.apply(state, [], START_MS, segment=None, profile={}, model_scores={"fraud": 1.0}, **WHO)
-    rating = RATER.rating(state, START_MS)
+    rating = show_rating(RATER, state, START_MS)
     assert (rating.grade, rating.score) == (12, 59.5)
     assert rating.parts[0]["kind"] == "model"
 
@@ -115,7 +125,7 @@ def test_a_true_match_on_a_list_sets_the_floor_of_the_highest_grade() -> None:
 
 def test_a_foreign_public_function_is_at_least_medium_high_and_falls_when_corrected() -> None:
     state = rated(profile={"pep": "foreign"})
-    assert (state.grade, RATER.rating(state, START_MS).score) == (11, 60)
+    assert (state.grade, show_rating(RATER, state, START_MS).score) == (11, 60)
     apply(state, profile={"pep": "none"})
     RATER.tick(state, START_MS + 30 * DAY_MS, customer_id="ada")
     assert state.grade == 14
@@ -161,7 +171,7 @@ def test_two_upgrades_lie_a_day_apart_unless_to_the_highest_grade() -> None:
 
 def test_the_highest_grade_is_left_only_after_an_approved_review() -> None:
     state = rated(replace(HIT, rule="K-210", points=0))
-    RATER.lift(state, "listed_party", START_MS + DAY_MS, **WHO)
+    decide(state, LIFT, "listed_party", START_MS + DAY_MS, approver="eve")
     assert RATER.tick(state, START_MS + 300 * DAY_MS, customer_id="ada") == []
     RATER.review(state, START_MS + 300 * DAY_MS)
     (change,) = RATER.tick(state, START_MS + 301 * DAY_MS, customer_id="ada")
@@ -189,12 +199,12 @@ def test_a_false_positive_is_taken_back_and_a_true_one_counts_half_as_much_again
 def test_a_false_positive_lifts_the_floor_of_its_rule() -> None:
     state = rated(replace(HIT, rule="K-210", points=0))
     RATER.outcome(state, "K-210", START_MS, "false_positive", START_MS, **WHO)
-    assert RATER.rating(state, START_MS).score == 7.5
+    assert show_rating(RATER, state, START_MS).score == 7.5
 
 
 def test_a_persons_grade_stands_until_its_time_and_the_automatic_one_follows() -> None:
     state = rated()
-    change = RATER.overrule(state, 11, START_MS + 90 * DAY_MS, "court file", START_MS, **WHO)
+    change, _ = decide(state, OVERRIDE, 11)
     assert change is not None
     assert (change.previous_grade, change.grade) == (14, 11)
     (back,) = RATER.tick(state, START_MS + 91 * DAY_MS, customer_id="ada")
@@ -208,27 +218,25 @@ def test_a_persons_grade_stands_until_its_time_and_the_automatic_one_follows() -
 def test_the_next_review_follows_the_grade_and_the_first_comes_within_three_years(
     hits: list[Hit], due: str
 ) -> None:
-    rating = RATER.rating(rated(*hits), START_MS)
+    rating = show_rating(RATER, rated(*hits), START_MS)
     assert datetime.fromtimestamp(rating.review_ms / 1000, UTC).date().isoformat() == due
     assert rating.is_first
 
 
-def test_an_unknown_floor_is_refused_and_one_that_new_parameters_dropped_is_ignored() -> None:
+def test_a_floor_that_new_parameters_dropped_is_ignored() -> None:
     state = rated()
-    with pytest.raises(ValueError, match="expected one of .*listed_party"):
-        RATER.impose(state, "bad mood", None, START_MS, **WHO)
-    state.floors["dropped"] = None
-    assert RATER.rating(state, START_MS).score == 7.5
+    state.grounds.append(Ground("dropped", "K-1", START_MS, None))
+    assert show_rating(RATER, state, START_MS).score == 7.5
 
 
 def test_a_segment_brings_its_own_weights() -> None:
     state = rated(replace(HIT, dimension="market", points=5), segment="private")
-    market = RATER.rating(state, START_MS).composite.dimensions[0]
+    market = show_rating(RATER, state, START_MS).composite.dimensions[0]
     assert market.weight == 0.12
 
 
 def test_the_customer_is_told_neither_rules_nor_points() -> None:
-    text = explain_rating(RATER.rating(rated(HIT), START_MS), "customer")
+    text = explain_rating(show_rating(RATER, rated(HIT), START_MS), "customer")
     assert "F-308" not in text
     assert "40" not in text
 
