@@ -93,7 +93,8 @@ class Committer:
         if event.kind not in ACTIONS:
             return None
         try:
-            event.facts = decision_fact(self.desk.act(event.kind, event.data, event.time_ms))
+            alert = self.desk.act(event.kind, event.data, event.time_ms)
+            event.facts = decision_fact(alert, is_case_open=self.desk.is_case_open(alert))
         except (ActionNotAllowedError, UnknownAlertError) as error:
             self.progress.counters.refused += 1
             return Outcome("refused", event.id, time_ms=event.time_ms, message=str(error))

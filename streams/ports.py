@@ -151,6 +151,9 @@ class Desk(Protocol):
     def act(self, event_kind: str, data: Any, time_ms: int | None = None) -> Any:
         """Carry out an officer's action; raises `ActionNotAllowedError` where it is not allowed."""
 
+    def is_case_open(self, alert: Any) -> bool:
+        """Return whether an alert of the same case is not closed."""
+
     def tick(self, time_ms: int) -> Any:
         """Do what is due by then."""
 
