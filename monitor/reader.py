@@ -10,6 +10,8 @@ from alerts.inbox.service import UnavailableError
 from monitor.database import ERRORS, Database, is_unavailable
 
 Result = TypeVar("Result")
+_NO_TABLE = "42P01"
+"""SQLSTATE of a table that does not exist."""
 
 
 class Reader:
@@ -60,6 +62,10 @@ class Reader:
         try:
             return work(self._mine() or self._opened())
         except ERRORS as error:
+            if getattr(error, "sqlstate", None) == _NO_TABLE:
+                raise UnavailableError(
+                    "database: its tables are not there yet\n  hint: start `riskmon desk`"
+                ) from error
             if not is_unavailable(error):
                 raise
             self._drop()

@@ -8,11 +8,16 @@ from collections.abc import Callable
 from threading import Event, Thread
 from typing import Any
 
+import msgspec
+
 from alerts.inbox.service import UnavailableError
 from alerts.outbox import last_posted
+from monitor.app import CONFIGURATION
 from monitor.configuration import Configuration
-from monitor.database import Database
+from monitor.database import ERRORS, Database
 from monitor.reader import Reader
+from streams.sequence import Place
+from streams.settlement import PLACE
 from streams.stores.reading import artifact, progress
 
 log = logging.getLogger(__name__)
@@ -77,7 +82,7 @@ class Watch:
         while not self._stop.is_set():
             try:
                 self._look()
-            except UnavailableError as error:
+            except (UnavailableError, *ERRORS) as error:
                 if not self._problem:
                     log.warning("database_unavailable reason=%s", error)
                 self._problem = str(error)
@@ -138,13 +143,21 @@ def in_force(db: Database, known: tuple[str, Configuration] | None = None) -> tu
     UnavailableError
         There is none yet.
     """
-    rulebooks: Any = progress(db).get("rulebooks")
-    if not rulebooks:
+    digest = _digest(db)
+    if digest is None:
         raise UnavailableError("no configuration is in force yet\n  hint: start `riskmon desk`")
-    digest = str(rulebooks[-1][1])
     if known is not None and known[0] == digest:
         return known
-    archive = artifact(db, "configuration", digest)
+    archive = artifact(db, CONFIGURATION, digest)
     if archive is None:
         raise LookupError(f"artifacts: configuration {digest[:12]} is not archived")
     return digest, Configuration.of_archive(archive)
+
+
+def _digest(db: Database) -> str | None:
+    rulebooks: Any = progress(db).get("rulebooks")
+    if rulebooks:
+        return str(rulebooks[-1][1])
+    # Before the first worker answers, what the desk began with.
+    row = db.execute("SELECT value FROM meta WHERE key = ?", (PLACE,)).fetchone()
+    return msgspec.json.decode(row[0], type=Place).configuration if row else None

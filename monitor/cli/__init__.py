@@ -17,8 +17,18 @@ GROUPS = {
     "deadletter": "records that could not be read",
 }
 """Sub-commands, each a module of this package with an `app`."""
-COMMANDS = ("run", "replay", "simulate", "bench")
-"""Commands, each a module of this package with a function of its name."""
+COMMANDS = {
+    "run": "run",
+    "worker": "cluster",
+    "desk": "cluster",
+    "web": "cluster",
+    "replay": "replay",
+    "simulate": "simulate",
+    "bench": "bench",
+    "export-state": "moving",
+    "import-state": "moving",
+}
+"""Commands, each a function of its name (with `_` for `-`) in a module of this package."""
 
 
 def build_app() -> typer.Typer:
@@ -31,8 +41,8 @@ def build_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    for name in COMMANDS:
-        app.command(name)(getattr(importlib.import_module(f"monitor.cli.{name}"), name))
+    for name, module in COMMANDS.items():
+        app.command(name)(getattr(importlib.import_module(f"monitor.cli.{module}"), name.replace("-", "_")))
     for name, about in GROUPS.items():
         app.add_typer(importlib.import_module(f"monitor.cli.{name}").app, name=name, help=about)
     return app

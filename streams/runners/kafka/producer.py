@@ -12,7 +12,7 @@ from threading import Event, Thread
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from streams.faults import MAX_BYTES
 from streams.ports import BusyError, Record
@@ -149,7 +149,7 @@ class EventProducer:
                 except BaseException:
                     await made.stop()
                     raise
-                self._producer, self._problem = made, ""
+                self._producer = made
             return self._producer
 
     async def _forget(self, error: Exception) -> None:
@@ -173,9 +173,12 @@ class EventProducer:
                 async with asyncio.timeout(self._waits.acknowledgement_s):
                     producer = await self._open()
                     is_there = await producer.client.force_metadata_update()
+                    await producer.partitions_for(self._topic)
                 self._problem = "" if is_there else "broker: does not answer"
             except TimeoutError:
                 self._problem = "broker: does not answer"
+            except UnknownTopicOrPartitionError:
+                self._problem = f"topic {self._topic}: is not there; `riskmon desk` creates it"
             except (KafkaError, OSError) as error:
                 self._problem = f"broker: {_told(error)}"
             await asyncio.sleep(self._waits.probe_s)
