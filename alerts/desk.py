@@ -17,7 +17,7 @@ from alerts import grouping, lifecycle
 from alerts.deadlines import Calendar
 from alerts.facts import hit_fact, late_fact, notice_fact, raised_fact, rating_fact, rise
 from alerts.lifecycle import Action, ActionNotAllowedError, Alert, Status, UnknownAlertError
-from alerts.messages import message
+from alerts.messages import REVIEW_DUE, message, rating_message, review_message
 from alerts.ports import AlertStore, Counted, Message, Standing, Step, standing_of
 from alerts.raising import raise_alert
 from alerts.standings import Standings
@@ -60,7 +60,7 @@ class Desk:
     """Raises, counts and changes alerts; one for the processor that writes.
 
     Every hit, rating change and alert change is one entry of the ledger, which is the caller's to
-    flush and roll back; every alert raised or changed is also one message of the outbox. A hit
+    flush and roll back; every change of an alert or a grade is also one message of the outbox. A hit
     whose fingerprint has an open alert, or one inside its cooldown, is counted there: there are
     never two open alerts of one rule and subject. An assessment marked `duplicate` is compared
     with the ledger, and only what is not there yet is done: a redelivery changes nothing, and a
@@ -225,12 +225,15 @@ class Desk:
         subject, fact = f"customer:{change.customer_id}", rating_fact(change)
         if not self._record(assessment.duplicate, change.time_ms, "rating", subject, fact):
             return False
+        self._messages.append(rating_message(change))
         self._regrade(change)
         return True
 
-    def _record_notice(self, notice: RatingNotice, assessment: Assessment) -> bool:
+    def _record_notice(self, notice: RatingNotice, assessment: Assessment) -> None:
         subject, fact = f"customer:{notice.customer_id}", notice_fact(notice)
-        return self._record(assessment.duplicate, notice.time_ms, "rating_notice", subject, fact)
+        is_new = self._record(assessment.duplicate, notice.time_ms, "rating_notice", subject, fact)
+        if is_new and notice.kind == REVIEW_DUE:
+            self._messages.append(review_message(notice))
 
     def _record_change(self, alert: Alert, time_ms: int, fact: dict[str, Any]) -> None:
         subject = f"{alert.subject}:{alert.subject_id}"

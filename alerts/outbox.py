@@ -1,4 +1,4 @@
-"""The outbox: messages committed with the alerts they tell of, and the relay that carries them on.
+"""The outbox: messages committed with what they tell of, and the relay that carries them on.
 
 A message is written in the transaction of its event, under a sequence number, so it exists exactly
 when its alert does. The relay, on a connection of its own, hands committed messages to channels (the
@@ -60,6 +60,8 @@ class Channel(Protocol):
 
     name: str
     """Names the channel's position; two channels never share one."""
+    topics: frozenset[str]
+    """Which messages it is told; the others are passed over."""
 
     def deliver(self, posted: Posted) -> None:
         """Deliver a message, the same one twice without harm.
@@ -110,6 +112,7 @@ class QueueChannel:
 
     queue: AlertQueue
     name: str = "queue"
+    topics: frozenset[str] = frozenset({"alerts"})
 
     def deliver(self, posted: Posted) -> None:
         """Publish the message under its sequence; a repeat is a no-op of the queue."""
@@ -225,11 +228,11 @@ class Relay:
         return {name: backoff.failures for name, backoff in self._backoffs.items()}
 
     def relay(self, connection: Database) -> int:
-        """Deliver what is due, one batch a channel; return how many messages were delivered."""
-        delivered = sum(self._relay_to(channel, connection) for channel in self._channels)
-        if delivered:
+        """Deliver what is due, one batch a channel; return how many messages are done with."""
+        passed = sum(self._relay_to(channel, connection) for channel in self._channels)
+        if passed:
             self._trim(connection)
-        return delivered
+        return passed
 
     def _run(self) -> None:
         try:
@@ -262,21 +265,23 @@ class Relay:
         if not backoff.is_due(monotonic()):
             return 0
         start = reached = self._position(channel, connection)
-        delivered = 0
+        delivered = passed = 0
         try:
             for posted in posted_after(connection, start, self._batch):
                 if self._stopping.is_set():
                     break
-                self._deliver(channel, posted, connection)
-                reached, delivered = posted.sequence, delivered + 1
-                backoff.worked()
+                if posted.message.topic in channel.topics:
+                    self._deliver(channel, posted, connection)
+                    delivered += 1
+                    backoff.worked()
+                reached, passed = posted.sequence, passed + 1
         except Exception as error:  # whatever a channel does, the relay and the others go on
             backoff.failed(monotonic())
             self._failed(channel.name, str(error))
         if reached != start:
             _remember(connection, channel.name, reached)
             self._delivered(channel.name, delivered)
-        return delivered
+        return passed
 
     def _deliver(self, channel: Channel, posted: Posted, connection: Database) -> None:
         try:
@@ -291,14 +296,17 @@ class Relay:
         row = connection.execute(query, (channel.name,)).fetchone()
         stored = int(row[0]) if row else 0
         if isinstance(channel, QueueChannel) and stored:
-            return min(stored, self._held(channel, stored))
+            return self._held(channel, stored, connection)
         return stored
 
-    def _held(self, channel: QueueChannel, stored: int) -> int:
+    def _held(self, channel: QueueChannel, stored: int, connection: Database) -> int:
         try:
-            return channel.queue.last()
+            last = channel.queue.last()
         except QueueDownError:
             return stored  # the next delivery fails too, and says so
+        # What the queue is not told of it need not hold.
+        is_whole = last >= stored or not _told_between(connection, channel.topics, last, stored)
+        return stored if is_whole else last
 
     def _trim(self, connection: Database) -> None:
         reached = min(self._stored_positions(connection))
@@ -308,6 +316,13 @@ class Relay:
     def _stored_positions(self, connection: Database) -> list[int]:
         stored = dict(connection.execute("SELECT channel, seq FROM outbox_positions").fetchall())
         return [stored.get(channel.name, 0) for channel in self._channels]
+
+
+def _told_between(connection: Database, topics: frozenset[str], after: int, until: int) -> bool:
+    """Return whether a kept message of the topics lies in `(after, until]`."""
+    query = "SELECT key FROM outbox WHERE seq > ? AND seq <= ? ORDER BY seq"
+    rows = connection.execute(query, (after, until))
+    return any(Message(key, False, b"").topic in topics for (key,) in rows.fetchall())
 
 
 def _remember(connection: Database, channel: str, sequence: int) -> None:

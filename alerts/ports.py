@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from alerts.lifecycle import Alert, Status
 
@@ -79,16 +79,33 @@ class Step:
     until_ms: int | None
 
 
+TOPICS: Final = ("alerts", "ratings")
+"""What messages are about; whoever is told may ask for one of them or for both."""
+RATING_KEY: Final = "rating-"
+"""Keys of messages about ratings begin so; those about alerts are hexadecimal."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something to tell others about an alert, waiting in the outbox."""
+    """Something to tell others about an alert or a rating, waiting in the outbox."""
 
     key: str
-    """The alert it is about."""
+    """The alert it is about, or the rating change; the same thing has the same key in every run."""
     confidential: bool
     """Its content is only for those who may see alerts of class `aml_confidential`."""
     body: bytes
     """Canonical JSON."""
+
+    @property
+    def topic(self) -> str:
+        """What it is about: one of `TOPICS`.
+
+        Examples
+        --------
+        >>> Message("rating-1f3c", False, b"{}").topic, Message("1f3c", False, b"{}").topic
+        ('ratings', 'alerts')
+        """
+        return "ratings" if self.key.startswith(RATING_KEY) else "alerts"
 
 
 class Order(StrEnum):

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from alerts.inbox.access import ROLES
 from alerts.lifecycle import SEVERITIES
+from alerts.ports import TOPICS
 
 _CLOCK_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
@@ -60,6 +61,10 @@ def _some(values: Any) -> str | None:
 
 def _roles(values: tuple[str, ...]) -> str | None:
     return _some(values) or _each_of(ROLES)(values)
+
+
+def _topics(values: tuple[str, ...]) -> str | None:
+    return _some(values) or _each_of(TOPICS)(values)
 
 
 def _zone(value: str) -> str | None:
@@ -175,13 +180,15 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """Through which queue alerts leave."""
+    """Through which queue alerts and rating changes leave."""
 
     kind: str = _setting("embedded", _one_of("embedded", "redis"))
     """`embedded`: in `riskmon.db`. `redis`: Redis Streams at `redis_url`."""
     redis_url: str = _secret(_redis_url)
     """redis://HOST:PORT/DB; may hold a password, so `redis_url_file` may name a file with it instead."""
     redis_url_file: str = _setting("")
+    topics: tuple[str, ...] = _setting(("alerts",), _topics)
+    """What goes in: changes of `alerts`, of `ratings`, or both."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,13 +263,14 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """A system that is told of every alert, signed."""
+    """A system that is told of alerts, ratings or both, signed."""
 
     name: str = _setting("", _NAME)
     url: str = _setting("", _matching(r"https?://\S+", "an http or https address"))
     secret: str = _secret()
     """Key of the HMAC-SHA256 signature; or `secret_file` names a file that holds it."""
     secret_file: str = _setting("")
+    topics: tuple[str, ...] = _setting(("alerts",), _topics)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,8 @@ class WebhookSettings:
     confidential: bool = False
     """Whether the receiver may see alerts of class `aml_confidential`; else it gets their id only."""
     timeout_s: float = 10.0
+    topics: frozenset[str] = frozenset({"alerts"})
+    """Which messages it is told: any of `alerts.ports.TOPICS`."""
 
 
 def sign(secret: bytes, timestamp_s: int, body: bytes) -> str:
@@ -101,6 +103,7 @@ class Webhook:
     def __init__(self, settings: WebhookSettings, clock_s: Callable[[], float] = time) -> None:
         _check(settings)
         self.name = f"webhook:{settings.name}"
+        self.topics = settings.topics
         self._settings = settings
         self._secret = _secret(settings)
         self._clock_s = clock_s
@@ -131,11 +134,14 @@ class Webhook:
 
     def _headers(self, posted: Posted, body: bytes) -> dict[str, str]:
         timestamp_s = int(self._clock_s())
+        key = posted.message.key
+        # An alert changes often under one key; a rating change is told once, and has its own.
+        once = key if posted.message.topic == "ratings" else f"{key}-{posted.sequence}"
         return {
             "Content-Type": "application/json",
             TIMESTAMP: str(timestamp_s),
             SIGNATURE: sign(self._secret, timestamp_s, body),
-            IDEMPOTENCY_KEY: f"{posted.message.key}-{posted.sequence}",
+            IDEMPOTENCY_KEY: once,
         }
 
     def _judge(self, status: int) -> None:

@@ -185,7 +185,8 @@ def tail(
             reached = max(0, last_posted(connection) - last)
             for _ in count():
                 for posted in posted_after(connection, reached, _PAGE):
-                    _show_change(posted.message.body, as_json)
+                    if posted.message.topic == "alerts":
+                        _show_change(posted.message.body, as_json)
                     reached = posted.sequence
                 if reached < last_posted(connection):
                     continue
