@@ -101,7 +101,7 @@ def _desk_runner(
     committer = Committer(store, desk, ledger, DeadLetters(db), sensor)
 
     def adopt(digest: str) -> None:
-        desk.adopt(desk_settings(Configuration.of_archive(archive(store, digest))))
+        desk.adopt(desk_settings(Configuration.of_archive(archive(db, digest))))
 
     def refuse(event: Event, message: str) -> None:
         db.execute(
@@ -168,7 +168,7 @@ class JournalMemory:
 
     def archive(self, digest: str) -> bytes:
         """Return the archive of a configuration."""
-        return self._ask(lambda db: archive(PostgresStore(db), digest))
+        return self._ask(lambda db: archive(db, digest))
 
     def close(self) -> None:
         """Close the connection; a later look-up opens another."""

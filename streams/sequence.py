@@ -77,13 +77,13 @@ class Entry:
     answers: list[tuple[str, Answer]] = field(default_factory=list)
     """Stage and answer, as they came."""
     score: float = 0.0
-    answered: threading.Event = field(default_factory=threading.Event)
-    """Set once nothing is waited for."""
+    answered: threading.Event | None = None
+    """Of an officer's action, in which the desk itself has a part: set once nothing is waited for."""
 
     @property
     def is_action(self) -> bool:
-        """Whether the desk itself has a part in it: an officer's action."""
-        return type(self.what) is Event and self.what.kind in ACTIONS and not self.is_duplicate
+        """Whether it is an officer's action."""
+        return self.answered is not None
 
     @property
     def failure(self) -> str | None:
@@ -234,7 +234,7 @@ class Sequencer:
             entry.waiting.discard(part)
             entry.answers += [(stage, answer) for answer in answers.get(order, ())]
             entry.score = scores.get(order, entry.score)
-            if not entry.waiting:
+            if entry.answered and not entry.waiting:
                 entry.answered.set()
 
     def _note_early(self) -> None:
@@ -307,7 +307,7 @@ class Sequencer:
         self._by_order[entry.order] = entry
         if type(entry.what) is Event and not entry.is_duplicate:
             self._events[entry.what.ref] = entry
-        if not entry.waiting:
+        if entry.answered and not entry.waiting:
             entry.answered.set()
 
     def _pass_time(self, record: Record, event: Event, position: int) -> None:
@@ -336,30 +336,48 @@ class Sequencer:
         places = self._numbered(self._engine.subjects(event) if about is None else about)
         order = places[-1][0] if places else self._next()
         entry = Entry(order, record, event, position, subjects=places)
-        home = next((self._partition(name) for _, stage, name in places if stage == CUSTOMER), None)
-        awaits = [stage for one, stage, _ in places if one == order and self._attaches(stage)]
         if about is not None:
-            awaits = [DESK]
-        known = dict(event.facts) or None
-        for one, stage, name in places:
-            self._by_order[one] = entry
-            entry.waiting.add((stage, self._partition(name), one))
-            awaited = tuple(awaits) if stage == CUSTOMER else ()
-            reply_to = home if stage in awaits and one == order else None
-            self._send(stage, self._partition(name), Work(one, name, event.body, known, awaited, reply_to))
+            entry.answered = threading.Event()
+        self._send_work(entry, event, (DESK,) if about is not None else self._awaited(places, order))
         self._append(entry)
 
-    def _partition(self, subject_id: str) -> int:
-        return partition_of(subject_id, self._partitions)
+    def _send_work(self, entry: Entry, event: Event, awaits: tuple[str, ...]) -> None:
+        known, count = dict(event.facts) or None, self._partitions
+        home = None
+        if awaits:
+            home = next(
+                (partition_of(name, count) for _, stage, name in entry.subjects if stage == CUSTOMER), None
+            )
+        for order, stage, name in entry.subjects:
+            partition = partition_of(name, count)
+            entry.waiting.add((stage, partition, order))
+            if order != entry.order:
+                self._by_order[order] = entry
+            if not awaits:
+                work = Work(order, name, event.body, known)
+            elif stage == CUSTOMER:
+                work = Work(order, name, event.body, known, awaits)
+            else:
+                is_awaited = stage in awaits and order == entry.order
+                work = Work(order, name, event.body, known, (), home if is_awaited else None)
+            self._send(stage, partition, work)
 
-    def _attaches(self, stage: str) -> bool:
-        return stage != CUSTOMER and stage in self._engine.attaching
+    def _awaited(self, places: Sequence[tuple[int, str, str]], order: int) -> tuple[str, ...]:
+        attaching = self._engine.attaching
+        if not attaching:
+            return ()
+        return tuple(
+            stage for one, stage, _ in places if one == order and stage != CUSTOMER and stage in attaching
+        )
 
     def _numbered(self, subjects: Sequence[tuple[str, str]]) -> list[tuple[int, str, str]]:
         """Number an event's subjects: all alike, but where a stage has several each has its own order."""
         last = {stage: place for place, (stage, _) in enumerate(subjects)}
+        if len(last) == len(subjects):
+            order = self._next() if subjects else 0
+            return [(order, stage, name) for stage, name in subjects]
         early = {place: self._next() for place, (stage, _) in enumerate(subjects) if last[stage] != place}
-        main = self._next() if subjects else 0
+        main = self._next()
         return [(early.get(place, main), stage, name) for place, (stage, name) in enumerate(subjects)]
 
     def _find(self, ref: int) -> Event | None:

@@ -127,7 +127,7 @@ class Settlement:
             self.tell(entry, None if refusal else event.facts)
         if refusal is not None:
             self._refuse(event, refusal.message)
-        elif not entry.answered.wait(self._patience_s) or entry.waiting:
+        elif entry.answered is None or not entry.answered.wait(self._patience_s) or entry.waiting:
             raise UnansweredError(f"order {entry.order}: no stage answered within {self._patience_s:.0f} s")
         return refusal
 

@@ -224,7 +224,8 @@ class Session:
         if self._settling is None or self._settling.done():
             return
         for entry in self._sequencer.entries:
-            entry.answered.set()  # it may wait for an answer that no one takes in any more
+            if entry.answered:
+                entry.answered.set()  # it may wait for an answer that no one takes in any more
         await asyncio.wait([self._settling])
 
     def _note(self, entries: Sequence[Entry], seconds: float) -> None:
