@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import sqlite3
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
 import orjson
 import typer
 
-from monitor.app import DATABASE, ingest
+from alerts.inbox.service import UnavailableError
+from monitor.app import ingest
 from monitor.cli.output import Failure, configured, failures, show_json
 from monitor.cli.running import running_service
+from monitor.cli.source import Config, Data, Source, source
 from monitor.configuration import build_codec
+from monitor.settings import Settings
 from rules.vocabulary import load_vocabulary
 from streams.codec import Codec, Rejection
 from streams.deadletter import STATUSES, DeadLetter, DeadLetters
 from streams.faults import Fault
 from streams.mapping import Mapping
-from streams.stores.sqlite import read_only
+
+if TYPE_CHECKING:
+    from monitor.web import ClusterFeed
 
 app = typer.Typer(no_args_is_help=True)
 TOKEN = "RISKMON_TOKEN"  # noqa: S105  the name of the variable, not a token
 _BATCH_BYTES = 4 << 20
+_BATCH = 1_000
 _ALL = 1_000_000
 
 Ids = Annotated[list[int] | None, typer.Argument(help="ids; default: all that wait")]
 Reason = Annotated[str, typer.Option(help="only letters with this reason")]
-Data = Annotated[Path | None, typer.Option(help="data directory")]
-Config = Annotated[Path | None, typer.Option(help="settings file")]
 Json = Annotated[bool, typer.Option("--json", help="as JSON")]
 
 
@@ -55,7 +58,7 @@ def list_letters(
     """List dead letters, newest first."""
     if status not in (*STATUSES, "all"):
         raise Failure(f"--status: expected {', '.join(STATUSES)} or all, was {status!r}")
-    with closing(_reader(_data(data, config))) as db:
+    with source(data, config).reading() as db:
         letters = DeadLetters(db)
         found = letters.select(reason=reason or None, status=None if status == "all" else status, limit=limit)
         counts = letters.counts()
@@ -76,7 +79,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a dead letter with the record and every fault."""
-    with closing(_reader(_data(data, config))) as db:
+    with source(data, config).reading() as db:
         letter = DeadLetters(db).get(letter_id)
     if letter is None:
         raise Failure(f"{letter_id}: no such dead letter\n  hint: see `riskmon deadletter list --status all`")
@@ -98,9 +101,9 @@ def discard(
     config: Config = None,
 ) -> None:
     """Throw dead letters away: they stay in the database, marked, and are not sent again."""
-    folder = _data(data, config)
-    _require(folder, letter_ids)
-    typer.echo(f"discarded {_mark(folder, letter_ids, 'discarded')}")
+    place = source(data, config)
+    _require(place, letter_ids)
+    typer.echo(f"discarded {_mark(place, letter_ids, 'discarded')}")
 
 
 @app.command()
@@ -118,27 +121,19 @@ def redrive(
     as_json: Json = False,
 ) -> None:
     """Send dead letters again; those that are still no events stay where they are."""
-    settings, configuration = configured(config)
-    folder = data or Path(settings.data.dir)
+    _, configuration = configured(config)
+    place = source(data, config)
     fixed = _fixes(fix) if fix is not None else {}
     ids = list(letter_ids) if letter_ids else list(fixed) or None
     if ids is not None:
-        _require(folder, [*ids, *fixed])
-    with closing(_reader(folder)) as db:
+        _require(place, [*ids, *fixed])
+    with place.reading() as db:
         letters = DeadLetters(db).select(ids=ids, reason=reason or None, limit=_ALL)
     mapping = _mapping(map_file)
     ready, still_bad = _prepared(letters[::-1], fixed, mapping, build_codec(configuration))
-    url = running_service(folder)
-    if not ready:
-        statuses = []
-    elif url is not None:
-        statuses = _sent(url, ready)
-    else:
-        with failures():
-            outcomes = ingest(folder, [record for _, record in ready], settings, configuration)
-        statuses = [outcome.status for outcome in outcomes]
+    statuses = _taken(place, ready, config) if ready else []
     results = _results(ready, statuses)
-    _mark(folder, [letter for letter, taken in results.items() if taken], "redriven")
+    _mark(place, [letter for letter, taken in results.items() if taken], "redriven")
     bad = {**still_bad, **{letter: "was not taken" for letter, taken in results.items() if not taken}}
     _report(sum(results.values()), Counter(statuses), bad, as_json=as_json)
 
@@ -207,6 +202,37 @@ def _mapping(path: Path | None) -> Mapping | None:
         return Mapping.load(path, load_vocabulary())
 
 
+def _taken(place: Source, ready: Sequence[tuple[int, bytes]], config: Path | None) -> list[str]:
+    """Let whoever takes events there take the records; return what became of each."""
+    records = [record for _, record in ready]
+    if place.settings is not None:
+        return _published(place.settings, records)
+    url = running_service(place.folder)
+    if url is not None:
+        return _sent(url, ready)
+    with failures():
+        return [outcome.status for outcome in ingest(place.folder, records, *configured(config))]
+
+
+def _published(settings: Settings, records: Sequence[bytes]) -> list[str]:
+    from monitor.web import open_feed
+
+    try:
+        with open_feed(settings) as feed:
+            return [status for batch in _batches(records) for status in asyncio.run(_fed(feed, batch))]
+    except UnavailableError as error:
+        hint = "send again with the same command: what was taken is a duplicate then"
+        raise Failure(f"{error}\n  hint: {hint}") from None
+
+
+async def _fed(feed: ClusterFeed, batch: Sequence[bytes]) -> list[str]:
+    return [outcome.status for outcome in await feed.ingest(batch, "cli")]
+
+
+def _batches(records: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    return (records[start : start + _BATCH] for start in range(0, len(records), _BATCH))
+
+
 def _sent(url: str, ready: Sequence[tuple[int, bytes]]) -> list[str]:
     """Send records to the running service; return its answer for each."""
     headers = {"content-type": "application/x-ndjson"}
@@ -257,20 +283,9 @@ def _report(redriven: int, statuses: Counter[str], bad: dict[int, str], *, as_js
 # ---------------------------------------------------------------------------------- the database
 
 
-def _data(data: Path | None, config: Path | None) -> Path:
-    return data or Path(configured(config)[0].data.dir)
-
-
-def _reader(folder: Path) -> sqlite3.Connection:
-    try:
-        return read_only(folder / DATABASE)
-    except FileNotFoundError as error:
-        raise Failure(str(error)) from None
-
-
-def _require(folder: Path, ids: Sequence[int]) -> None:
+def _require(place: Source, ids: Sequence[int]) -> None:
     """Fail where a letter is not there or waits no more."""
-    with closing(_reader(folder)) as db:
+    with place.reading() as db:
         waiting = {letter.id for letter in DeadLetters(db).select(ids=ids, limit=_ALL)}
     missing = [str(one) for one in dict.fromkeys(ids) if one not in waiting]
     if missing:
@@ -279,9 +294,8 @@ def _require(folder: Path, ids: Sequence[int]) -> None:
         )
 
 
-def _mark(folder: Path, ids: Sequence[int], status: str) -> int:
-    """Set the status; a moment of writing, beside a running service too (which waits, as we do)."""
-    with closing(sqlite3.connect(folder / DATABASE, isolation_level=None, timeout=30)) as db:
+def _mark(place: Source, ids: Sequence[int], status: str) -> int:
+    with place.marking() as db:
         return DeadLetters(db).mark(ids, status)
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from monitor.app import DATABASE
-from monitor.cli.output import Failure, configured, failures, show_json
+from monitor.cli.output import Failure, configured, show_json
+from monitor.cli.source import Config, Data, source
 from monitor.core.explain import AUDIENCES, explain_rating
 from monitor.ratings import Shown, customer_rating
-from streams.stores.sqlite import read_only
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -27,21 +25,16 @@ def show(
     customer: Annotated[str, typer.Argument(help="customer id")],
     at: Annotated[str, typer.Option(help="RFC 3339 time, e.g. 2026-03-01T12:00:00+08:00; default: now")] = "",
     audience: Annotated[str, typer.Option(help="officer, auditor or customer")] = "officer",
-    data: Annotated[Path | None, typer.Option(help="data directory")] = None,
-    config: Annotated[Path | None, typer.Option(help="settings file")] = None,
+    data: Data = None,
+    config: Config = None,
     as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
 ) -> None:
     """Show a rating with parts that add up to it exactly."""
     if audience not in AUDIENCES:
         raise Failure(f"--audience: expected {', '.join(AUDIENCES)}, was {audience!r}")
-    settings, configuration = configured(config)
-    database = (data or Path(settings.data.dir)) / DATABASE
-    if not database.is_file():
-        raise Failure(
-            f"{database}: no database there\n  hint: give --data the directory of the service or replay"
-        )
-    with failures(database.parent):
-        shown = customer_rating(read_only(database), configuration, customer, _time_ms(at))
+    _, configuration = configured(config)
+    with source(data, config).reading() as db:
+        shown = customer_rating(db, configuration, customer, _time_ms(at))
     if shown is None:
         raise Failure(
             f"{customer}: no rating {'by ' + at if at else 'yet'}\n  hint: is it the right customer id?", 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,8 +43,25 @@ class Source:
         Failure
             There is no database, or it cannot be read.
         """
+        with self._connected(self._reader) as db:
+            yield db
+
+    @contextmanager
+    def marking(self) -> Iterator[Database]:
+        """Give a connection for a moment of writing beside a running service, which waits, as we do.
+
+        Raises
+        ------
+        Failure
+            There is no database, or it cannot be written.
+        """
+        with self._connected(self._writer) as db:
+            yield db
+
+    @contextmanager
+    def _connected(self, connect: Callable[[], Database]) -> Iterator[Database]:
         try:
-            db = self._open()
+            db = connect()
         except FileNotFoundError as error:
             raise Failure(str(error)) from None
         except ERRORS as error:
@@ -55,14 +73,19 @@ class Source:
         finally:
             db.close()
 
-    def _open(self) -> Database:
+    def _reader(self) -> Database:
         if self.settings is None:
             return read_only(self.folder / DATABASE)
         return connect_postgres(self.url, read_only=True)
 
+    def _writer(self) -> Database:
+        if self.settings is None:
+            return sqlite3.connect(self.folder / DATABASE, isolation_level=None, timeout=30)
+        return connect_postgres(self.url)
+
     def _unreadable(self, error: Exception) -> Failure:
         hint = "is the server there, and the address right?" if self.settings else "is it a monitor's?"
-        return Failure(f"{self}: cannot be read: {' '.join(str(error).split())}\n  hint: {hint}")
+        return Failure(f"{self}: cannot be used: {' '.join(str(error).split())}\n  hint: {hint}")
 
 
 def source(data: Path | None, config: Path | None) -> Source:

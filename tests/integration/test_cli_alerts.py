@@ -189,7 +189,7 @@ def test_a_directory_without_a_database_is_named(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "riskmon.db").write_bytes(b"no database at all" * 100)
-    assert "riskmon.db: cannot be read: file is not a database" in refused(tmp_path, "list")
+    assert "riskmon.db: cannot be used: file is not a database" in refused(tmp_path, "list")
 
 
 def test_tail_shows_the_last_changes_one_a_line(data: Path) -> None:
