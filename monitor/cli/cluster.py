@@ -21,6 +21,16 @@ MetricsPort = Annotated[
 ]
 
 
+def worker(config: Config = None, metrics_port: MetricsPort = None) -> None:
+    """Serve stages of a cluster: states, rules, ratings. Start as many as there is work for."""
+    from monitor.cluster import run_worker
+
+    settings, _ = configured(config)
+    settings = _measured(settings, metrics_port)
+    with _role("worker", settings, needs_database=False):
+        run_worker(settings)
+
+
 def desk(config: Config = None, metrics_port: MetricsPort = None) -> None:
     """Serve the desk of a cluster: order of events, alerts, ledger, queue. One works at a time."""
     from monitor.cluster import run_desk
