@@ -96,7 +96,8 @@ def test_a_snapshot_anywhere_changes_no_score(stream, shape, cut):
     for n, vector in enumerate(stream):
         if n == cut:
             packed = msgspec.msgpack.encode(model.snapshot())
-            model = HalfSpaceTrees.restore(msgspec.msgpack.decode(packed))
+            model = HalfSpaceTrees(limits, **shape)
+            model.resume(msgspec.msgpack.decode(packed))
             assert msgspec.msgpack.encode(model.snapshot()) == packed
         found.append(model.score_one(vector))
         model.learn_one(vector)

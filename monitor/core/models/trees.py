@@ -41,18 +41,24 @@ class Splits:
         How many trees; how many questions to a leaf.
     seed
         Of the Mersenne Twister.
+    even
+        Split every feature equally often, whatever its width: as if all were brought into 0 to 1.
     """
 
     __slots__ = ("_code", "_features", "_leaves", "_seen", "_thresholds", "height", "trees")
 
-    def __init__(self, limits: Sequence[tuple[float, float]], trees: int, height: int, seed: int) -> None:
+    def __init__(
+        self, limits: Sequence[tuple[float, float]], trees: int, height: int, seed: int, even: bool
+    ) -> None:
         self.trees, self.height = trees, height
         self._features: list[list[int]] = []
         self._thresholds: list[list[float]] = []
         # Seeded as an array it is the stream of Python's own generator, which river draws from.
         draws = iter(np.random.RandomState([seed]).random_sample(2 * trees * ((1 << height) - 1)).tolist())
         for _ in range(trees):
-            self._draw(list(limits), draws)
+            self._draw([(0.0, 1.0)] * len(limits) if even else list(limits), draws)
+        if even:
+            self._widen(limits)
         self._code = self._compiled(len(limits))
         self._seen: Sequence[float] | None = None
         self._leaves: Leaves = ()
@@ -89,6 +95,12 @@ class Splits:
         draw(0)
         self._features.append(features)
         self._thresholds.append(thresholds)
+
+    def _widen(self, limits: Sequence[tuple[float, float]]) -> None:
+        for features, thresholds in zip(self._features, self._thresholds, strict=True):
+            for node, on in enumerate(features):
+                low, high = limits[on]
+                thresholds[node] = low + thresholds[node] * (high - low)
 
     def _compiled(self, features: int) -> Callable[..., Leaves]:
         """Return code that asks the questions of the upper levels: nested `if`, one tree after another."""
@@ -127,9 +139,9 @@ class Splits:
 
 
 @lru_cache(maxsize=16)
-def splits(limits: tuple[tuple[float, float], ...], trees: int, height: int, seed: int) -> Splits:
+def splits(limits: tuple[tuple[float, float], ...], trees: int, height: int, seed: int, even: bool) -> Splits:
     """Return the splits of a seed; drawn and compiled once."""
-    return Splits(limits, trees, height, seed)
+    return Splits(limits, trees, height, seed, even)
 
 
 class HalfSpaceTrees:
@@ -148,6 +160,8 @@ class HalfSpaceTrees:
         Vectors learnt until they become the reference.
     seed
         Which trees are drawn.
+    even
+        Split every feature equally often, whatever its width; river splits a wide one more often.
 
     Examples
     --------
@@ -179,12 +193,12 @@ class HalfSpaceTrees:
         height: int = 8,
         window: int = 1000,
         seed: int = 0,
+        even: bool = False,
     ) -> None:
         if not 1 <= height <= TALLEST:
             raise ValueError(f"height: expected 1 to {TALLEST}, was {height}")
-        self.splits = splits(tuple(limits), trees, height, seed)
+        self.splits = splits(tuple(limits), trees, height, seed, even)
         self.window = window
-        self._limits, self._seed = tuple(limits), seed
         self._most = trees * window * ((1 << (height + 1)) - 1)
         self._counts: Any = None
         """Vectors in each leaf, of the last full window; None before it."""
@@ -217,28 +231,19 @@ class HalfSpaceTrees:
             self._waits = 0
 
     def snapshot(self) -> list[Any]:
-        """Return the detector as plain data: parameters, counts of the reference, leaves learnt since."""
-        return [
-            [list(limit) for limit in self._limits],
-            self.splits.trees,
-            self.splits.height,
-            self.window,
-            self._seed,
-            None if self._counts is None else self._counts.astype("<u4").tobytes(),
-            np.array(self._waiting, dtype="<u4").tobytes(),
-        ]
+        """Return what was learnt as plain data; limits and parameters are the caller's."""
+        counts = None if self._counts is None else self._counts.astype("<u4").tobytes()
+        return [counts, np.array(self._waiting, dtype="<u4").tobytes()]
 
-    @classmethod
-    def restore(cls, plain: Sequence[Any]) -> HalfSpaceTrees:
-        """Return the detector whose `snapshot()` is `plain`."""
-        limits, trees, height, window, seed, counts, waiting = plain
-        bounds = [(low, high) for low, high in limits]
-        found = cls(bounds, trees=trees, height=height, window=window, seed=seed)
-        found._waiting.extend(np.frombuffer(waiting, dtype="<u4").tolist())
-        found._waits = len(found._waiting) // trees
+    def resume(self, plain: Sequence[Any]) -> None:
+        """Go on from a `snapshot()` taken with the same limits and parameters."""
+        counts, waiting = plain
+        trees = self.splits.trees
+        del self._waiting[:]
+        self._waiting += self._pack(np.frombuffer(waiting, dtype="<u4").tolist())
+        self._waits = len(self._waiting) // trees
         if counts is not None:
-            found._refer(np.frombuffer(counts, dtype="<u4").astype(np.int64).reshape(trees, -1))
-        return found
+            self._refer(np.frombuffer(counts, dtype="<u4").astype(np.int64).reshape(trees, -1))
 
     def _counted(self) -> Any:
         """Return how many of the waiting vectors reached each leaf."""

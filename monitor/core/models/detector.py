@@ -1,0 +1,61 @@
+"""A detector behind river's verbs, and how one is made from its name in the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+from monitor.core.models.densities import Densities
+from monitor.core.models.trees import HalfSpaceTrees
+
+
+class Detector(Protocol):
+    """Scores a vector, then learns it; deterministic."""
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether it has learnt enough to say anything."""
+
+    def score_one(self, x: Sequence[float]) -> float:
+        """Return how unusual a vector is, higher is odder; changes nothing."""
+
+    def learn_one(self, x: Sequence[float]) -> None:
+        """Take a vector for usual."""
+
+    def snapshot(self) -> list[Any]:
+        """Return what was learnt as plain data."""
+
+    def resume(self, plain: Sequence[Any]) -> None:
+        """Go on from a `snapshot()` of a detector with the same limits and parameters."""
+
+
+OWN: Mapping[str, Callable[..., Detector]] = {
+    "densities": Densities,
+    "half_space_trees": partial(HalfSpaceTrees, even=True),
+}
+
+
+def make_detector(
+    name: str, limits: Sequence[tuple[float, float]], parameters: Mapping[str, float], seed: int
+) -> Detector:
+    """Return a new detector.
+
+    Parameters
+    ----------
+    name
+        As in `monitor.core.models.config.PARAMETERS`.
+    limits
+        Lowest and highest value of each feature.
+    parameters
+        As the configuration gives them.
+    seed
+        Of what is drawn.
+    """
+    if name in OWN:
+        return OWN[name](limits, seed=seed, **parameters)
+    # River takes a second to import: only where it is asked for.
+    from monitor.core.models.river import DETECTORS  # noqa: PLC0415
+
+    found: Detector = DETECTORS[name](limits, seed=seed, **parameters)
+    return found

@@ -1,0 +1,81 @@
+"""A version of a population's model: frozen, plain data, named by its content."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import msgspec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """What one population had learnt at one moment. Never changed after it is made."""
+
+    model: str
+    segment: str
+    """Whose population; empty: everybody without one of their own."""
+    number: int
+    """1 for the first; each publication counts one on."""
+    detector: str
+    parameters: Mapping[str, float]
+    seed: int
+    features: tuple[str, ...]
+    limits: tuple[tuple[float, float], ...]
+    """Lowest and highest value of each feature, as the vector has them."""
+    from_ms: int
+    """Event time of the first vector learnt."""
+    to_ms: int
+    """Event time of the last one."""
+    learnt: int
+    """Vectors learnt in all."""
+    passed_over: int
+    """Events it did not learn from: flagged, restricted, or outside its purpose."""
+    medians: tuple[float, ...]
+    """Of each feature, in the sample."""
+    counts: tuple[tuple[int, ...], ...]
+    """Of each feature: a histogram of the sample, bins of equal width between its limits."""
+    scores: tuple[float, ...]
+    """Quantiles of the detector's raw scores in the sample, evenly spaced, ascending."""
+    learned: Any
+    """What the detector had learnt, plain data."""
+
+    @property
+    def hash(self) -> str:
+        """Return the SHA-256 of the version, hex digits."""
+        return hashlib.sha256(self.packed).hexdigest()
+
+    @property
+    def packed(self) -> bytes:
+        """Return the version as MessagePack: the artifact that is kept."""
+        return msgspec.msgpack.encode(asdict(self), order="sorted")
+
+    @classmethod
+    def of_packed(cls, packed: bytes) -> Version:
+        """Return the version whose `packed` this is.
+
+        Raises
+        ------
+        ValueError
+            Where it is none.
+        """
+        try:
+            plain = msgspec.msgpack.decode(packed)
+            return cls(
+                **plain
+                | {
+                    "features": tuple(plain["features"]),
+                    "limits": tuple((low, high) for low, high in plain["limits"]),
+                    "medians": tuple(plain["medians"]),
+                    "counts": tuple(tuple(row) for row in plain["counts"]),
+                    "scores": tuple(plain["scores"]),
+                }
+            )
+        except (msgspec.DecodeError, TypeError, KeyError) as error:
+            raise ValueError(f"model version: cannot be read: {error}") from error
+
+    def picked(self, names: Sequence[str]) -> tuple[int, ...] | None:
+        """Return the places of its features among `names`; None where they are the same."""
+        return None if tuple(names) == self.features else tuple(names.index(name) for name in self.features)
