@@ -71,6 +71,12 @@ class Written:
     """Once the rows are durable, items and facts of lower orders are not needed any more."""
 
 
+def in_force(stage: str, store: Snapshots) -> dict[str, str]:
+    """Return what the owner of snapshots goes on with, kind to hash; nothing for a new partition."""
+    epoch = store.state(stage, EPOCH)
+    return dict(_decode(epoch.packed)) if epoch else {}
+
+
 class StagePartition:
     """Carries out the items of one partition of a stage.
 
@@ -168,7 +174,7 @@ class StagePartition:
         self._in_force: dict[str, str] = {}
         epoch, done = self._store.state(self.stage, EPOCH), self._store.state(self.stage, DONE)
         if epoch:
-            for kind, digest in _decode(epoch.packed).items():
+            for kind, digest in in_force(self.stage, self._store).items():
                 self._enter(kind, digest)
             # It is written behind every state it found: everything before it is in snapshots.
             self._done = epoch.seq
