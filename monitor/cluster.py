@@ -30,10 +30,14 @@ from streams.codec import Codec
 from streams.commit import Committer
 from streams.deadletter import DeadLetters
 from streams.ports import StoreUnavailableError
+from streams.runners.kafka.archives import fetch_archive
 from streams.runners.kafka.desk import DeskRunner
 from streams.runners.kafka.topics import Topics, create_topics
+from streams.runners.kafka.worker import WorkerApp, build_worker
+from streams.runners.kafka.worker import run_worker as serve_stages
 from streams.sequence import Place, Sequencer
 from streams.settlement import Settlement
+from streams.stage import EngineFor, StageLimits
 from streams.stores.postgres import PostgresStore, open_postgres
 from streams.stores.reading import event_body
 from streams.wire import Item
@@ -83,6 +87,22 @@ def run_desk(settings: Settings, configuration: Configuration) -> None:
         pages = serve(settings.metrics.host, settings.metrics.port, sensor, lambda: _health(runner))
         stack.callback(pages.close)
         asyncio.run(_until_stopped(settings, runner))
+
+
+def run_worker(settings: Settings) -> None:
+    """Be a worker of a cluster until a signal says stop; configurations come from the desk."""
+    calm_collector()
+    reach, names = broker(settings.kafka), topics(settings)
+
+    def engine_for(kind: str, digest: str) -> tuple[Engine, Codec]:
+        return _parts(fetch_archive(reach, names, digest))
+
+    with ExitStack() as stack:
+        sensor = PrometheusSensor()
+        app: list[WorkerApp] = []
+        pages = serve(settings.metrics.host, settings.metrics.port, sensor, lambda: _worker_health(app))
+        stack.callback(pages.close)
+        asyncio.run(_work(settings, engine_for, sensor, app))
 
 
 def _desk_runner(
@@ -206,10 +226,32 @@ def _health(runner: DeskRunner) -> Health:
     return Health(alive=True, ready=not reasons, reasons=reasons)
 
 
-async def _until_stopped(settings: Settings, runner: DeskRunner) -> None:
+def _worker_health(app: list[WorkerApp]) -> Health:
+    reasons = ["recovering states"] if not app or app[0].watch.is_recovering else []
+    return Health(alive=True, ready=not reasons, reasons=reasons)
+
+
+async def _work(
+    settings: Settings, engine_for: EngineFor, sensor: PrometheusSensor, made: list[WorkerApp]
+) -> None:
+    stopping = _stopped_by_signals()
+    names = topics(settings)
+    await create_topics(broker(settings.kafka), names, replication=settings.kafka.replication)
+    # States of a worker that serves every partition fit into what one process may keep.
+    limits = StageLimits(cache_subjects=max(1_000, settings.engine.cache_subjects // names.partitions))
+    made.append(build_worker(broker(settings.kafka), names, engine_for, sensor=sensor, limits=limits))
+    await serve_stages(made[0], stopping)
+
+
+def _stopped_by_signals() -> asyncio.Event:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
+    return stopping
+
+
+async def _until_stopped(settings: Settings, runner: DeskRunner) -> None:
+    stopping = _stopped_by_signals()
     await create_topics(broker(settings.kafka), topics(settings), replication=settings.kafka.replication)
     await runner.run(stopping)
