@@ -37,7 +37,7 @@ from streams.deadletter import DeadLetters
 from streams.ports import Outcome, Record, Sensor
 from streams.processor import Limits, Processor
 from streams.stores.grades import count_grades
-from streams.stores.postgres import PostgresStore
+from streams.stores.reading import artifact
 from streams.stores.sqlite import SqliteStore, open_database
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ def open_data(
             sensor,
             limits=Limits(cache_subjects=settings.engine.cache_subjects),
             tick_every_ms=tick_every_ms,
-            engine_for=configuration_engines(store),
+            engine_for=configuration_engines(db),
         )
     except BaseException:
         db.close()
@@ -115,7 +115,7 @@ def calm_collector() -> None:
     gc.set_threshold(200_000, 50, 100)
 
 
-def archive(store: SqliteStore | PostgresStore, digest: str) -> bytes:
+def archive(db: Database, digest: str) -> bytes:
     """Return the archive of a configuration.
 
     Raises
@@ -123,18 +123,18 @@ def archive(store: SqliteStore | PostgresStore, digest: str) -> bytes:
     LookupError
         It is not there, though decisions name it.
     """
-    found = store.artifact(CONFIGURATION, digest)
+    found = artifact(db, CONFIGURATION, digest)
     if found is None:
         hint = "the database was changed: restore a copy of it"
         raise LookupError(f"artifacts: configuration {digest[:12]} is not archived\n  hint: {hint}")
     return found
 
 
-def configuration_engines(store: SqliteStore) -> Callable[[str], Engine]:
+def configuration_engines(db: Database) -> Callable[[str], Engine]:
     """Return what gives the engine of a configuration by its hash."""
 
     def engine_for(digest: str) -> Engine:
-        return _archived_engine(archive(store, digest))
+        return _archived_engine(archive(db, digest))
 
     return engine_for
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +11,8 @@ from monitor.configuration import Configuration, build_codec
 from monitor.core.engine import Engine
 from monitor.core.rating_shown import Rating
 from monitor.core.show import show_rating
+from monitor.database import Database
 from streams.history import CUSTOMER, customer_state
-from streams.stores.sqlite import SqliteStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +26,14 @@ class Shown:
 
 
 def customer_rating(
-    db: sqlite3.Connection, configuration: Configuration, customer_id: str, at_ms: int | None = None
+    db: Database, configuration: Configuration, customer_id: str, at_ms: int | None = None
 ) -> Shown | None:
     """Return a customer's rating now or as of `at_ms`; None where there was none.
 
     The state is recomputed from the journal under the configuration of its day; decay and timers
     run on to the moment asked for.
     """
-    engines = configuration_engines(SqliteStore(db))
+    engines = configuration_engines(db)
     found = customer_state(db, build_codec(configuration), engines, customer_id, at_ms)
     if found is None or found[0].rating is None or found[0].rating.grade is None:
         return None
@@ -46,7 +45,7 @@ def customer_rating(
     return Shown(customer_id, rating, _history(db, customer_id, moment_ms))
 
 
-def _history(db: sqlite3.Connection, customer_id: str, until_ms: int) -> tuple[dict[str, Any], ...]:
+def _history(db: Database, customer_id: str, until_ms: int) -> tuple[dict[str, Any], ...]:
     entries = Ledger(db).entries(
         kind="rating", subject=f"customer:{customer_id}", newest_first=True, limit=1_000
     )

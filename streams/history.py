@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 
 from monitor.core.events import Event
+from monitor.database import Database, PostgresDatabase
 from streams.journal import facts_of, tick_of
 from streams.ports import Codec, Engine, JournalRow, Progress
 
 EngineFor = Callable[[str], Engine]
 """Gives the engine of an archived configuration by its hash."""
 CUSTOMER = "customer"
+_COLUMNS = "seq, ref, received_ms, hash, facts, answer, body"
 
 
 def customer_state(
-    db: sqlite3.Connection, codec: Codec, engine_for: EngineFor, customer_id: str, at_ms: int | None = None
+    db: Database, codec: Codec, engine_for: EngineFor, customer_id: str, at_ms: int | None = None
 ) -> tuple[Any, Engine] | None:
     """Return a customer's state now, or as of `at_ms`, with the engine of that day.
 
@@ -29,25 +30,20 @@ def customer_state(
     Parameters
     ----------
     db
-        A read-only connection. Now starts from the stored snapshot and reads the journal after
-        it; the past reads the journal from its beginning.
+        A read-only connection. Now starts from the stored snapshot, which SQLite has, and reads the
+        journal after it; the past reads the journal from its beginning.
     """
     stored = db.execute("SELECT value FROM meta WHERE key = 'progress'").fetchone()
     if stored is None:
         return None
     epochs = msgspec.json.decode(stored[0], type=Progress).rulebooks
-    snapshot = (
-        None
-        if at_ms is not None
-        else db.execute(
-            "SELECT seq, packed FROM states WHERE kind = ? AND id = ?", (CUSTOMER, customer_id)
-        ).fetchone()
-    )
+    snapshot = _snapshot(db, customer_id) if at_ms is None else None
     first = snapshot[0] + 1 if snapshot else 1
     past = _Past(codec, engine_for, epochs, customer_id)
     if snapshot:
         past.begin(snapshot[0], snapshot[1])
-    for row in _rows(db, first, customer_id):
+    rows = _named_rows if isinstance(db, PostgresDatabase) else _rows
+    for row in rows(db, first, customer_id):
         past.follow(row, at_ms)
     return None if past.state is None or past.engine is None else (past.state, past.engine)
 
@@ -97,7 +93,27 @@ class _Past:
             self.engine.assess(event, CUSTOMER, self.customer_id, self.state)
 
 
-def _rows(db: sqlite3.Connection, first: int, customer_id: str) -> Iterator[JournalRow]:
+def _snapshot(db: Database, customer_id: str) -> tuple[int, bytes] | None:
+    if isinstance(db, PostgresDatabase):
+        return None  # the workers of the cluster have it
+    query = "SELECT seq, packed FROM states WHERE kind = ? AND id = ?"
+    row: tuple[int, bytes] | None = db.execute(query, (CUSTOMER, customer_id)).fetchone()
+    return row
+
+
+def _named_rows(db: Database, first: int, customer_id: str) -> Iterator[JournalRow]:
+    """Give the rows of a customer, by its own index, and ticks."""
+    # The condition on the body is that of the index `journal_ticks`.
+    found = db.execute(
+        f"SELECT {_COLUMNS} FROM journal WHERE seq >= ? AND customer_id = ? UNION ALL"  # noqa: S608 (constants)
+        f" SELECT {_COLUMNS} FROM journal WHERE seq >= ? AND customer_id IS NULL"
+        """ AND substring(body FROM 1 FOR 18) = '{"event_id":"tick-'::bytea ORDER BY seq""",
+        (first, customer_id, first),
+    )
+    return (JournalRow(*row) for row in found)
+
+
+def _rows(db: Database, first: int, customer_id: str) -> Iterator[JournalRow]:
     """Give the rows that may concern a customer: those that name it, and ticks.
 
     An officer's action names the customer in its facts alone. A body with a backslash may name
@@ -105,7 +121,7 @@ def _rows(db: sqlite3.Connection, first: int, customer_id: str) -> Iterator[Jour
     """
     name = customer_id.encode()
     found = db.execute(
-        "SELECT seq, ref, received_ms, hash, facts, answer, body FROM journal WHERE seq >= ?"
+        f"SELECT {_COLUMNS} FROM journal WHERE seq >= ?"  # noqa: S608 (constants)
         " AND (instr(body, ?) OR instr(facts, ?) OR instr(body, ?) OR instr(body, ?)) ORDER BY seq",
         (first, b'"%b"' % name, name, b'"event_type":"tick"', b"\\"),
     )

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
+from hashlib import sha256
 from itertools import groupby, starmap
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ import msgspec
 import numpy as np
 
 from monitor.audit.verify import Check, Finding, differences, file_findings, ledger_findings, unequal
+from monitor.database import Database, PostgresDatabase, streamed
 from streams.journal import GENESIS, row_hash, tick_of
 from streams.ports import JournalRow, Progress, Record, State
 from streams.processor import Processor
@@ -33,6 +35,7 @@ DERIVED = ("hit", "rating", "alert", "late")
 """Kinds of ledger entries that follow from events; others note what was done to the service."""
 
 _JOURNAL = ("seq", "ref", "received_ms", "hash", "facts", "answer", "body")
+_OUTBOX = ("place", "key", "confidential", "body")
 _STEADY = ("events", "late", "hits", "rating_changes", "alerts", "failures", "grades")
 _BATCH = 2_000
 
@@ -40,7 +43,7 @@ _BATCH = 2_000
 def checks(
     build: Build, adopt: Adopt, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> list[Check]:
-    """Return every check of a database, the cheap ones first.
+    """Return every check of an embedded database, the cheap ones first; see `postgres_checks`.
 
     Parameters
     ----------
@@ -57,8 +60,25 @@ def checks(
     ]
 
 
-def seal_findings(db: sqlite3.Connection) -> Iterator[Finding]:
+def postgres_checks(
+    build: Build, adopt: Adopt, progress: Callable[[int, int], None] = lambda done, total: None
+) -> list[Check]:
+    """Return every check of the database of a cluster; for the parameters see `checks`.
+
+    There are no row seals in PostgreSQL: dead letters, positions of the outbox and other bookkeeping
+    are not proven. Journal, ledger, alerts, the messages in the outbox, progress and archive are.
+    """
+    return [
+        Check("ledger", ledger_findings),
+        Check("journal", journal_findings),
+        Check("artifacts", artifact_findings),
+        Check("recomputation", lambda db: recomputation_findings(db, build, adopt, progress)),
+    ]
+
+
+def seal_findings(db: Database) -> Iterator[Finding]:
     """Check every row that has a seal, and that every row which should have one has it."""
+    assert isinstance(db, sqlite3.Connection)
     seals = dict(db.execute("SELECT name, seal FROM row_seals"))
     for name, seal in expected_seals(db):
         stored = seals.pop(name, None)
@@ -70,7 +90,7 @@ def seal_findings(db: sqlite3.Connection) -> Iterator[Finding]:
         yield Finding(*_place(name), "is gone, its seal in row_seals is left, or the seal was changed")
 
 
-def journal_findings(db: sqlite3.Connection) -> Iterator[Finding]:
+def journal_findings(db: Database) -> Iterator[Finding]:
     """Check the chain of the journal and that it ends where the progress says."""
     previous, seq = GENESIS, 0
     for row in _journal(db):
@@ -87,7 +107,14 @@ def journal_findings(db: sqlite3.Connection) -> Iterator[Finding]:
         yield Finding("journal", str(seq), f"is the last row, expected row {head.head} to be the last")
 
 
-def index_findings(db: sqlite3.Connection) -> Iterator[Finding]:
+def artifact_findings(db: Database) -> Iterator[Finding]:
+    """Check that what is archived has the hash it is archived by."""
+    for kind, digest, body in streamed(db, "SELECT kind, hash, body FROM artifacts ORDER BY kind, hash"):
+        if sha256(body).hexdigest() != digest:
+            yield Finding("artifacts", f"{kind} {digest[:12]}", "is not what its hash is of")
+
+
+def index_findings(db: Database) -> Iterator[Finding]:
     """Check that the sealed blocks lead to the rows of the journal, each once."""
     expected = 1
     for first, last, refs, seqs in db.execute("SELECT * FROM journal_index ORDER BY first_seq"):
@@ -107,11 +134,13 @@ def index_findings(db: sqlite3.Connection) -> Iterator[Finding]:
 
 
 def recomputation_findings(
-    db: sqlite3.Connection, build: Build, adopt: Adopt, progress: Callable[[int, int], None]
+    db: Database, build: Build, adopt: Adopt, progress: Callable[[int, int], None]
 ) -> Iterator[Finding]:
     """Replay the journal into an empty database and compare everything that follows from it."""
     stored = _progress(db)
     if not stored.rulebooks:
+        if db.execute("SELECT 1 FROM journal LIMIT 1").fetchone():
+            yield Finding("meta", "progress", "expected the configuration of every journal row, was none")
         return
     with TemporaryDirectory() as folder:
         fresh = open_database(Path(folder) / "fresh.db", sync="normal")
@@ -123,6 +152,10 @@ def recomputation_findings(
             processor.close()
             yield from watched.findings()
             yield from _compare(db, fresh)
+            if isinstance(db, sqlite3.Connection):
+                yield from _compare_sequences(db, fresh)
+            else:
+                yield from _compare_outbox(db, fresh)
             yield from _compare_progress(stored, processor.progress)
 
 
@@ -131,7 +164,7 @@ class WatchedStates(StateCache):
 
     Attributes
     ----------
-    stored
+    kept
         Snapshots not met yet: position, due time and bytes.
     unwritten
         Changes before this journal position are in a snapshot.
@@ -139,7 +172,7 @@ class WatchedStates(StateCache):
         The last such change of each subject whose snapshot was not met since.
     """
 
-    stored: dict[Key, tuple[int, int, bytes]]
+    kept: dict[Key, tuple[int, int, bytes]]
     unwritten: int
     found: list[Finding]
     needed: dict[Key, int]
@@ -149,9 +182,9 @@ class WatchedStates(StateCache):
         super().changed(key, state, seq)
         if seq < self.unwritten:
             self.needed[key] = seq
-        row = self.stored.get(key)
+        row = self.kept.get(key)
         if row is not None and row[0] == seq:
-            del self.stored[key]
+            del self.kept[key]
             self.needed.pop(key, None)
             expected = {"due_ms": state.due_ms, "packed": state.pack()}
             was = {"due_ms": row[1], "packed": row[2]}
@@ -161,7 +194,7 @@ class WatchedStates(StateCache):
     def findings(cls) -> Iterator[Finding]:
         """Give what was found, after the whole journal was replayed."""
         yield from cls.found
-        for key, row in cls.stored.items():
+        for key, row in cls.kept.items():
             yield Finding(
                 "states", f"{key[0]} {key[1]}", f"seq: no event of the subject is journal row {row[0]}"
             )
@@ -171,23 +204,25 @@ class WatchedStates(StateCache):
             )
 
 
-def _watch(db: sqlite3.Connection, floor: int) -> type[WatchedStates]:
-    rows = db.execute("SELECT kind, id, seq, due_ms, packed FROM states")
-    stored = {(kind, subject_id): (seq, due_ms, packed) for kind, subject_id, seq, due_ms, packed in rows}
+def _watch(db: Database, floor: int) -> type[WatchedStates]:
+    kept: dict[Key, tuple[int, int, bytes]] = {}
+    if isinstance(db, sqlite3.Connection):
+        rows = db.execute("SELECT kind, id, seq, due_ms, packed FROM states")
+        kept = {(kind, subject_id): (seq, due_ms, packed) for kind, subject_id, seq, due_ms, packed in rows}
+    else:
+        floor = 0  # the workers of a cluster keep the snapshots
     # A class of its own, since the processor makes the cache anew when it adopts another engine.
-    return type(
-        "Watched", (WatchedStates,), {"stored": stored, "unwritten": floor, "found": [], "needed": {}}
-    )
+    return type("Watched", (WatchedStates,), {"kept": kept, "unwritten": floor, "found": [], "needed": {}})
 
 
 def _replay(
-    db: sqlite3.Connection,
+    db: Database,
     processor: Processor,
     adopt: Adopt,
     stored: Progress,
     progress: Callable[[int, int], None],
 ) -> Iterator[Finding]:
-    later = stored.rulebooks[1:]
+    later, is_named = stored.rulebooks[1:], isinstance(db, PostgresDatabase)
     for batch in _batches(_journal(db), [first for first, _ in later]):
         while later and later[0][0] <= batch[0].seq:
             adopt(processor, later.pop(0)[1])
@@ -200,6 +235,8 @@ def _replay(
                 if outcome.status != "accepted":
                     reason = outcome.message or outcome.rejection or "another row is the same event"
                     yield Finding("journal", str(row.seq), f"is {outcome.status} when recomputed: {reason}")
+                elif is_named and row.customer_id != (outcome.customer_id or None):
+                    yield Finding("journal", str(row.seq), f"customer_id: expected {outcome.customer_id!r}")
         progress(batch[-1].seq, stored.head)
     for _, digest in later:
         adopt(processor, digest)
@@ -216,7 +253,7 @@ def _batches(rows: Iterable[JournalRow], cuts: Sequence[int]) -> Iterator[list[J
         yield list(batch)
 
 
-def _compare(db: sqlite3.Connection, fresh: sqlite3.Connection) -> Iterator[Finding]:
+def _compare(db: Database, fresh: sqlite3.Connection) -> Iterator[Finding]:
     query = f"SELECT {', '.join(_JOURNAL)} FROM journal ORDER BY seq"  # noqa: S608 (names from above)
     yield from _compare_query("journal", _JOURNAL, query, db, fresh)
     entry = ("entry", "time_ms", "kind", "subject", "body")
@@ -230,19 +267,28 @@ def _compare(db: sqlite3.Connection, fresh: sqlite3.Connection) -> Iterator[Find
         fresh,
     )
     for table in RECOMPUTED:
-        if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchone():
+        if not fresh.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchone():
             continue
-        names, keys = columns(db, table)
+        names, keys = columns(fresh, table)
         key = " || ' ' || ".join(keys) if len(keys) > 1 else keys[0]
         query = f"SELECT {key}, {', '.join(names)} FROM {table} ORDER BY 1"  # noqa: S608
         yield from _compare_query(table, ("key", *(name.strip('"') for name in names)), query, db, fresh)
-    yield from _compare_sequences(db, fresh)
 
 
 def _compare_query(
-    table: str, names: Sequence[str], query: str, db: sqlite3.Connection, fresh: sqlite3.Connection
+    table: str, names: Sequence[str], query: str, db: Database, fresh: sqlite3.Connection
 ) -> Iterator[Finding]:
-    yield from differences(table, names, db.execute(query), fresh.execute(query))
+    yield from differences(table, names, streamed(db, query), fresh.execute(query))
+
+
+def _compare_outbox(db: Database, fresh: sqlite3.Connection) -> Iterator[Finding]:
+    # Counted from the newest message: old ones are taken out, and numbers have gaps after a rollback.
+    query = (
+        "SELECT ROW_NUMBER() OVER (ORDER BY seq DESC), key, confidential, body FROM outbox"
+        " ORDER BY seq DESC LIMIT ?"
+    )
+    (count,) = db.execute("SELECT COUNT(*) FROM outbox").fetchone()
+    yield from differences("outbox", _OUTBOX, streamed(db, query, (count,)), fresh.execute(query, (count,)))
 
 
 def _compare_sequences(db: sqlite3.Connection, fresh: sqlite3.Connection) -> Iterator[Finding]:
@@ -271,12 +317,12 @@ def _compare_progress(stored: Progress, fresh: Progress) -> Iterator[Finding]:
     yield from unequal("meta", "progress", counted, was["counters"])
 
 
-def _journal(db: sqlite3.Connection) -> Iterator[JournalRow]:
-    rows = db.execute(f"SELECT {', '.join(_JOURNAL)} FROM journal ORDER BY seq")  # noqa: S608
-    return starmap(JournalRow, rows)
+def _journal(db: Database) -> Iterator[JournalRow]:
+    names = (*_JOURNAL, "customer_id") if isinstance(db, PostgresDatabase) else _JOURNAL
+    return starmap(JournalRow, streamed(db, f"SELECT {', '.join(names)} FROM journal ORDER BY seq"))  # noqa: S608
 
 
-def _refs(db: sqlite3.Connection, first: int, last: int) -> list[int]:
+def _refs(db: Database, first: int, last: int) -> list[int]:
     rows = db.execute("SELECT ref FROM journal WHERE seq BETWEEN ? AND ? ORDER BY seq", (first, last))
     return [ref for (ref,) in rows]
 
@@ -288,7 +334,7 @@ def _hash(previous: bytes, row: JournalRow) -> bytes | None:
         return None
 
 
-def _progress(db: sqlite3.Connection) -> Progress:
+def _progress(db: Database) -> Progress:
     row = db.execute("SELECT value FROM meta WHERE key = 'progress'").fetchone()
     return msgspec.json.decode(row[0], type=Progress) if row else Progress()
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from monitor.audit.ledger import Entry
 from monitor.audit.ledger import verify as verify_chain
+from monitor.database import ERRORS, Database, streamed
 
 FEW = 20
 """Findings told of one check; one flipped byte can make every later row differ."""
@@ -41,7 +42,7 @@ class Check:
 
     name: str
     """What the progress bar says, and the table named where the file itself fails."""
-    run: Callable[[sqlite3.Connection], Iterable[Finding]]
+    run: Callable[[Database], Iterable[Finding]]
 
 
 def reading(db: sqlite3.Connection) -> sqlite3.Connection:
@@ -51,14 +52,14 @@ def reading(db: sqlite3.Connection) -> sqlite3.Connection:
 
 
 def verify(
-    db: sqlite3.Connection, checks: Sequence[Check], progress: Callable[[str], None] = lambda name: None
+    db: Database, checks: Sequence[Check], progress: Callable[[str], None] = lambda name: None
 ) -> list[Finding]:
     """Return everything the checks find, in their order; nothing where the database is proven.
 
     Parameters
     ----------
     db
-        See `reading`.
+        See `reading` for SQLite.
     progress
         Called with the name of every check before it runs.
     """
@@ -67,21 +68,21 @@ def verify(
         progress(check.name)
         try:
             found += islice(check.run(db), FEW)
-        except (sqlite3.Error, ValueError, TypeError, KeyError, OverflowError, LookupError) as error:
+        except (*ERRORS, ValueError, TypeError, KeyError, OverflowError, LookupError) as error:
             found.append(Finding(check.name, "", f"cannot be read: {type(error).__name__}: {error}"))
     return found
 
 
-def file_findings(db: sqlite3.Connection) -> Iterator[Finding]:
+def file_findings(db: Database) -> Iterator[Finding]:
     """Let SQLite check the file: pages, order of rows, indexes."""
     for (problem,) in db.execute("PRAGMA integrity_check(20)"):
         if problem != "ok":
             yield Finding("file", "", problem.replace("\n", " "))
 
 
-def ledger_findings(db: sqlite3.Connection) -> Iterator[Finding]:
+def ledger_findings(db: Database) -> Iterator[Finding]:
     """Check the chain of the ledger."""
-    rows = db.execute("SELECT seq, time_ms, kind, subject, body, hash FROM ledger ORDER BY seq")
+    rows = streamed(db, "SELECT seq, time_ms, kind, subject, body, hash FROM ledger ORDER BY seq")
     broken = verify_chain(Entry(*row) for row in rows)
     if broken:
         yield Finding("ledger", str(broken.seq), broken.reason)
