@@ -21,8 +21,6 @@ from streams.ports import DataInUseError, JournalRow, StateRow, StoreUnavailable
 from streams.stores.guard import guard
 from streams.stores.index import JournalIndex
 from streams.stores.reading import artifact
-from streams.stores.reading import event_body as event_body  # noqa: PLC0414
-from streams.stores.reading import progress as progress  # noqa: PLC0414
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS journal(
