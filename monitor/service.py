@@ -28,6 +28,8 @@ from alerts.ports import AlertReader
 from alerts.stores.sql import SqlAlertStore
 from monitor.audit.ledger import Ledger
 from monitor.configuration import Configuration, read_rules
+from monitor.rating_notices import decided
+from monitor.rating_texts import explain
 from monitor.ratings import customer_rating
 from monitor.reader import Reader
 from rules.model import Rule
@@ -129,7 +131,7 @@ class MonitorService:
         if shown is None:
             return None
         last = shown.history[-1] if shown.history else {}
-        return Rating(
+        rating = Rating(
             customer_id=customer_id,
             time_ms=shown.rating.time_ms,
             score=shown.rating.score,
@@ -141,6 +143,12 @@ class MonitorService:
                 for point in shown.history
             ],
         )
+        explain(rating, shown.rating)
+        return rating
+
+    def decided(self, customer_id: str, event_id: str) -> Mapping[str, Any] | None:
+        """Return what became of a decision about a rating."""
+        return self._reader.read(lambda db: decided(db, customer_id, event_id))
 
     def _part(self, part: Mapping[str, Any]) -> Part:
         shown = Part(name=part["name"], kind=part["kind"], points=part["points"])

@@ -14,11 +14,12 @@ from pydantic import AwareDatetime, BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from alerts.inbox.access import Right, User
-from alerts.inbox.context import MissingError, Site, may_see
+from alerts.inbox.context import DeniedError, MissingError, Site, may_see
 from alerts.inbox.forms import carry_out, close_all
 from alerts.inbox.ingest import ErrorOut
 from alerts.inbox.listing import Query, grouped
 from alerts.inbox.pages import rating as visible_rating
+from alerts.inbox.rating_view import explained
 from alerts.inbox.service import Outcome
 from alerts.lifecycle import DISPOSITIONS, Action, Alert
 from alerts.messages import describe
@@ -26,6 +27,7 @@ from alerts.messages import describe
 Handler = Callable[..., Awaitable[Response]]
 Limit = Annotated[int, fastapi.Query(ge=1, le=1000)]
 Offset = Annotated[int, fastapi.Query(ge=0)]
+Audience = Literal["officer", "customer", "auditor"]
 State = Literal["undecided", "open", "taken", "snoozed", "closed", "all"]
 
 _REFUSED: dict[int | str, dict[str, Any]] = {
@@ -134,13 +136,23 @@ def _add_reads(site: Site, routes: APIRouter) -> None:
 
 def _add_records(site: Site, routes: APIRouter) -> None:
     @routes.get("/ratings/{customer}", tags=["ratings"], summary="A customer's rating, now or at a time")
-    def rating(request: Request, customer: str, at: AwareDatetime | None = None) -> Response:
+    def rating(
+        request: Request,
+        customer: str,
+        at: AwareDatetime | None = None,
+        audience: Annotated[Audience | None, fastapi.Query(alias="as")] = None,
+    ) -> Response:
         user = site.admit(request, Right.READ)
         site.service.record_access(user.name, f"customer:{customer}", "api")
         found = visible_rating(site, user, customer, _ms(at) if at else None)
         if found is None:
             raise MissingError(f"Customer {customer!r} has no rating{' at that time' if at else ''}.")
-        return JSONResponse(found)
+        if audience is None:
+            return JSONResponse(found)
+        texts = dict(explained(found))
+        if audience not in texts:
+            raise DeniedError(403, f"Your role does not allow the {audience}'s explanation.")
+        return JSONResponse({"customer_id": customer, "as": audience, "lines": list(texts[audience])})
 
     @routes.get("/dead-letters", tags=["service"], summary="Records that could not become events")
     def dead_letters(request: Request, limit: Limit = 100) -> Response:

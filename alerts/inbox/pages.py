@@ -15,7 +15,7 @@ from alerts.inbox.access import Right, User
 from alerts.inbox.context import Site, may_see
 from alerts.inbox.evidence import EvidenceRow, evidence_row
 from alerts.inbox.listing import Query
-from alerts.inbox.rating_view import profile
+from alerts.inbox.rating_view import explained, profile
 from alerts.inbox.service import HitRow, Part, Rating, RuleText, Service
 from alerts.lifecycle import DISPOSITIONS, NEXT, Alert, Status
 from alerts.ports import Filter, Order
@@ -166,8 +166,16 @@ def evidence_rows(site: Site, alert: Alert) -> Iterable[EvidenceRow]:
 def customer_values(site: Site, user: User, customer_id: str) -> dict[str, Any]:
     """Return what the page of a customer shows."""
     service = site.service
+    shown = profile(customer_id, rating(site, user, customer_id))
     return {
-        "profile": profile(customer_id, rating(site, user, customer_id)),
+        "profile": shown,
+        "explained": explained(shown.rating),
+        "proposals": shown.rating.get("proposals", ()) if shown.rating else (),
+        "may_decide": bool(shown.rating) and user.may(Right.ACT) and user.may(Right.CONFIDENTIAL),
+        "may_approve": user.may(Right.APPROVE),
+        "problem": "",
+        "decisions": words.DECISIONS,
+        "sent": {"grade": "", "reason": "", "days": "90"},
         "alerts": _seen(user, service.alerts.of_customer(customer_id)),
         "hits": _hits(service, user, [customer_id]),
         "now_ms": service.now_ms(),
@@ -178,13 +186,22 @@ def rating(site: Site, user: User, customer_id: str, at_ms: int | None = None) -
     """Return a rating as far as this user may see it.
 
     The parts name rules, and with them what a confidential alert is about: who may not see such
-    alerts gets the neutral grade and score.
+    alerts gets the neutral grade and score, and what the customer may be told.
     """
     found = site.service.rating(customer_id, at_ms)
     if found is None or user.may(Right.CONFIDENTIAL):
         return found
-    neutral = Part(name="rating", kind="total", points=found["score"])
-    return Rating(**{**found, "parts": [neutral]})
+    return Rating(
+        customer_id=found["customer_id"],
+        time_ms=found["time_ms"],
+        score=found["score"],
+        grade=found["grade"],
+        previous_grade=found["previous_grade"],
+        parts=[Part(name="rating", kind="total", points=found["score"])],
+        history=found["history"],
+        review_ms=found.get("review_ms"),
+        customer=found.get("customer", ()),
+    )
 
 
 def status_values(site: Site) -> dict[str, Any]:

@@ -37,6 +37,16 @@ class Profile:
         return self.rating is None or round(self.total, 2) == round(Decimal(str(self.rating["score"])), 2)
 
 
+def explained(rating: Rating | None) -> list[tuple[str, Sequence[str]]]:
+    """Return the explanations that came with a rating: for whom, and the lines."""
+    if rating is None:
+        return []
+    found: list[tuple[str, Sequence[str]]] = []
+    if "detail" in rating:
+        found += [("officer", rating["detail"]["officer"]), ("auditor", rating["detail"]["auditor"])]
+    return [*found, ("customer", rating["customer"])] if rating.get("customer") else found
+
+
 def profile(customer_id: str, rating: Rating | None) -> Profile:
     """Return what a page shows of a rating; of a customer without one, just that."""
     if rating is None:

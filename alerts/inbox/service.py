@@ -69,6 +69,26 @@ class RatingPoint(TypedDict):
     grade: int
 
 
+class RatingDetail(TypedDict):
+    """What a rating rests on beside its parts, and what would change it: for those who may see it."""
+
+    officer: Sequence[str]
+    """The explanation for officers, line by line."""
+    auditor: Sequence[str]
+    """That for auditors: every figure and version."""
+
+
+class ProposalRow(TypedDict):
+    """A decision that waits for a second person."""
+
+    kind: str
+    value: int | str | None
+    actor: str
+    reason: str
+    time_ms: int
+    until_ms: int | None
+
+
 class Rating(TypedDict):
     """A customer's rating at a moment."""
 
@@ -84,6 +104,12 @@ class Rating(TypedDict):
     """They add up to `score` exactly."""
     history: Sequence[RatingPoint]
     """Earlier changes, oldest first."""
+    review_ms: NotRequired[int | None]
+    """When the next review is due; None where there is none."""
+    customer: NotRequired[Sequence[str]]
+    """What the customer may be told, sentence by sentence."""
+    detail: NotRequired[RatingDetail]
+    proposals: NotRequired[Sequence[ProposalRow]]
 
 
 class HitRow(TypedDict):
@@ -169,6 +195,9 @@ class Service(Protocol):
 
     def rating(self, customer_id: str, at_ms: int | None = None) -> Rating | None:
         """Return a rating now or as of `at_ms`; None where the customer was not rated by then."""
+
+    def decided(self, customer_id: str, event_id: str) -> Mapping[str, Any] | None:
+        """Return what became of a decision about a rating: `action`, and `problem` where it was refused."""
 
     def customer_hits(self, customer_id: str, limit: int = 50) -> list[HitRow]:
         """Return hits that concern a customer, newest first."""

@@ -13,6 +13,15 @@ SEVERITIES: tuple[str, ...] = ("critical", "high", "medium", "low", "info")
 GRADES: dict[int, str] = {10: "high", 11: "medium-high", 12: "medium", 13: "medium-low", 14: "low"}
 """Names of the five grades; the codes are those of the reporting format."""
 
+DECISIONS: dict[str, str] = {
+    "rating.override": "the grade",
+    "rating.limit_imposed": "to impose",
+    "rating.limit_lifted": "to lift",
+    "rating.rule_suppressed": "no more points of rule",
+    "rating.rule_restored": "points again of rule",
+}
+"""What a person wants of a rating, by the kind of its event."""
+
 _MONEY = re.compile(r"-?\d+(\.\d+)? [A-Z]{3}", re.ASCII)
 
 _UNITS: tuple[tuple[str, int], ...] = (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000))

@@ -1,14 +1,7 @@
-"""How an officer's action at the terminal is carried out, never twice.
-
-Of a cluster by its desk, through the topic of events; of a data directory by the service that runs
-on it, else here.
-"""
+"""An officer's action at the terminal: what it is as an event, and as a request of the API."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,19 +9,10 @@ from secrets import token_hex
 from time import time
 from typing import Any
 
-import httpx
-
 from alerts.inbox.actions import action_event
-from alerts.inbox.service import UnavailableError
-from alerts.lifecycle import Action, ActionNotAllowedError, UnknownAlertError
-from monitor.app import perform_action
-from monitor.cli.output import Failure, configured
-from monitor.cli.running import running_service
+from alerts.lifecycle import Action
+from monitor.cli import acting
 from monitor.cli.source import Source
-from monitor.settings import Settings
-
-TOKEN = "RISKMON_TOKEN"  # noqa: S105  the name of the variable, not a token
-_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,43 +30,20 @@ class Wanted:
 def carry_out(place: Source, wanted: Wanted, config: Path | None) -> None:
     """Carry out an action; it is durable when this returns.
 
-    Where the data directory's service runs, the service does it, as the person the token in
-    RISKMON_TOKEN stands for. Every way knows the action by its key, so a request that is repeated
-    because its answer got lost is carried out once.
-
     Raises
     ------
     Failure
         The action is not allowed, or nobody can say whether the service did it.
     """
     key = token_hex(16)
-    if place.settings is not None:
-        _by_desk(place.settings, _event(wanted, key))
-        return
-    url = running_service(place.folder)
-    if url is None:
-        _here(place.folder, _event(wanted, key), config)
-    else:
-        _there(url, wanted, key)
-
-
-def _there(url: str, wanted: Wanted, key: str) -> None:
-    headers = {"Idempotency-Key": key}
-    if os.environ.get(TOKEN):
-        headers["Authorization"] = f"Bearer {os.environ[TOKEN]}"
-    address = f"{url}/api/alerts/{wanted.alert_id}/{wanted.action.value}"
-    for is_last in (False, True):
-        try:
-            answer = httpx.post(address, json=_said(wanted), headers=headers, timeout=_TIMEOUT_S)
-        except httpx.HTTPError as error:
-            if is_last:
-                raise Failure(
-                    f"{url}: no answer ({type(error).__name__}); the alert may or may not be changed\n"
-                    "  hint: look with `riskmon alerts show`"
-                ) from None
-        else:
-            return _judge(answer)
-    return None
+    act = acting.Act(
+        event=_event(wanted, key),
+        path=f"/api/alerts/{wanted.alert_id}/{wanted.action.value}",
+        said=_said(wanted),
+        key=key,
+        look="riskmon alerts show",
+    )
+    acting.carry_out(place, act, config)
 
 
 def _said(wanted: Wanted) -> dict[str, Any]:
@@ -96,29 +57,6 @@ def _said(wanted: Wanted) -> dict[str, Any]:
     return said
 
 
-def _judge(answer: httpx.Response) -> None:
-    if answer.is_success:
-        return
-    try:
-        told = answer.json()
-    except ValueError:
-        told = {}
-    text = (
-        _sentence(told if isinstance(told, Mapping) else {}) or f"the service answered {answer.status_code}"
-    )
-    if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
-        text += f"\n  hint: put the token of your user into {TOKEN}"
-    raise Failure(text)
-
-
-def _sentence(told: Mapping[str, Any]) -> str:
-    faults = told.get("faults") or ()
-    parts = [str(told.get("error") or told.get("detail") or "")]
-    parts += [f"{fault.get('path', '')}: {fault.get('problem', '')}" for fault in faults]
-    hint = f"\n  hint: {told['hint']}" if told.get("hint") else ""
-    return "; ".join(part for part in parts if part) + hint
-
-
 def _event(wanted: Wanted, key: str) -> dict[str, Any]:
     return action_event(
         wanted.action,
@@ -130,25 +68,3 @@ def _event(wanted: Wanted, key: str) -> dict[str, Any]:
         disposition=wanted.disposition,
         until_ms=wanted.until_ms,
     )
-
-
-def _here(data: Path, event: Mapping[str, Any], config: Path | None) -> None:
-    try:
-        outcome = perform_action(data, event, *configured(config))
-    except (ActionNotAllowedError, UnknownAlertError) as error:
-        raise Failure(str(error)) from None
-    if outcome.status not in {"accepted", "duplicate"}:
-        raise Failure(outcome.message or str(outcome.rejection) or f"the action was {outcome.status}")
-
-
-def _by_desk(settings: Settings, event: Mapping[str, Any]) -> None:
-    from monitor.web import open_feed
-
-    try:
-        with open_feed(settings) as feed:
-            outcome = asyncio.run(feed.act(event))
-    except UnavailableError as error:
-        raise Failure(str(error)) from None
-    if not outcome.is_kept:
-        faults = [f"{fault['path']}: {fault['problem']}" for fault in outcome.faults]
-        raise Failure(outcome.message or "; ".join(faults) or f"the action was {outcome.status}")

@@ -118,6 +118,16 @@ def a_rating(customer_id: str, at_ms: int) -> dict[str, Any]:
         "grade": 11,
         "previous_grade": 12,
         "parts": [{"name": name, "kind": kind, "points": points} for name, kind, points in parts],
+        "review_ms": at_ms + 365 * 24 * HOUR_MS,
+        "customer": ["The assessment follows from what we know. You can object to it."],
+        "detail": {
+            "officer": ["rating 11 (medium-high), score 63.42 of 100", "without A-124: 13, score 31.55"],
+            "auditor": ["rating 11 (medium-high), score 63.42 of 100", "parameters 1, mode noisy_or"],
+        },
+        "proposals": [
+            {"kind": "rating.override", "value": 13, "actor": "olga", "reason": "the file explains it",
+             "time_ms": at_ms, "until_ms": None},
+        ],
         "history": [
             {"time_ms": at_ms - days * 24 * HOUR_MS, "score": score, "grade": grade}
             for days, score, grade in scores
@@ -139,6 +149,7 @@ class Bank:
         self.reads: list[tuple[str, str, str]] = []
         self.wakers: list[Callable[[], None]] = []
         self.reasons: list[str] = []
+        self.decisions: dict[str, Any] = {}
         self.is_down = False
         self.apps: dict[WebSettings, FastAPI] = {}
 
@@ -173,6 +184,8 @@ class Bank:
         self._check()
         if event["event_id"] in self.taken:
             return Outcome(status="duplicate", event_id=event["event_id"])
+        if event["event_type"].startswith("rating."):
+            return self._decide(event)
         until = event.get("until")
         said = {
             "actor": event["actor"],
@@ -193,6 +206,14 @@ class Bank:
         self.taken[event["event_id"]] = Outcome(status="accepted", event_id=event["event_id"])
         return self.taken[event["event_id"]]
 
+    def _decide(self, event: Mapping[str, Any]) -> Outcome:
+        is_wrong = event.get("grade") == 11
+        told = {"problem": "grade: expected another than 11, which it is"} if is_wrong else {}
+        action = "refused" if is_wrong else "proposed"
+        self.decisions[event["event_id"]] = {"action": action, "actor": event["actor"]} | told
+        self.taken[event["event_id"]] = Outcome(status="accepted", event_id=event["event_id"])
+        return self.taken[event["event_id"]]
+
     def event(self, ref: int) -> Mapping[str, Any] | None:
         return self.events.get(ref)
 
@@ -203,6 +224,9 @@ class Bank:
 
     def rating(self, customer_id: str, at_ms: int | None = None) -> Any:
         return None if customer_id == "C-none" else a_rating(customer_id, at_ms or NOW_MS)
+
+    def decided(self, customer_id: str, event_id: str) -> Any:
+        return self.decisions.get(event_id)
 
     def customer_hits(self, customer_id: str, limit: int = 50) -> list[Any]:
         return [

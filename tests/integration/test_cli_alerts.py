@@ -303,7 +303,7 @@ def test_an_action_whose_answer_got_lost_is_carried_out_once(data: Path, service
 
 def test_an_action_without_any_answer_says_that_nobody_knows(data: Path, service: Service) -> None:
     service.drop = 2
-    assert "the alert may or may not be changed" in refused(data, "take", "1f3c")
+    assert "it may or may not be done" in refused(data, "take", "1f3c")
 
 
 def test_what_the_service_refuses_is_told_in_its_words(data: Path, service: Service) -> None:
