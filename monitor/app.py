@@ -169,10 +169,12 @@ def relay_over(
     sensor = sensor or Sensor()
     is_redis = settings.queue.kind == "redis"
     queue = RedisQueue(settings.queue.redis_url) if is_redis else embedded_queue()
-    channels: list[Channel] = [QueueChannel(queue)]
+    channels: list[Channel] = [QueueChannel(queue, topics=frozenset(settings.queue.topics))]
     for hook in settings.webhooks:
-        secret = WebhookSettings(name=hook.name, url=hook.url, secret=hook.secret)
-        channels.append(Webhook(secret))
+        topics = frozenset(hook.topics)
+        channels.append(
+            Webhook(WebhookSettings(name=hook.name, url=hook.url, secret=hook.secret, topics=topics))
+        )
 
     def failed(channel: str, reason: str) -> None:
         log.warning("delivery_failed channel=%s reason=%s", channel, reason)
