@@ -84,7 +84,7 @@ class Published:
 
     def score_one(self, x: Sequence[float]) -> float:
         """Return how unusual a vector is, 0 to 1."""
-        return self._curve(self._detector.score_one(self._picked(x)))
+        return self._curve(self._detector.score_one(self.picked(x)))
 
     def pushes(self, x: Sequence[float]) -> list[Push]:
         """Return what each feature did to the score, the largest first.
@@ -93,7 +93,7 @@ class Published:
         made typical, and what it gains when everything else is. For two features that is exactly
         their Shapley value. Sizes are then scaled to add up to the whole distance.
         """
-        vector, typical = list(self._picked(x)), list(self._typical)
+        vector, typical = list(self.picked(x)), list(self._typical)
         here, there = self._raw(vector), self._raw(typical)
         sizes = []
         for n in range(len(vector)):
@@ -115,7 +115,13 @@ class Published:
         raising = [push for push in self.pushes(x) if push.size >= LEAST_PUSH][:MOST_TOLD]
         return tuple(push.told(facts, currency) for push in raising)
 
-    def _picked(self, x: Sequence[float]) -> Sequence[float]:
+    @property
+    def usual_scores(self) -> list[float]:
+        """Published scores of the version's own sample: evenly spaced quantiles, ascending."""
+        return [self._curve(raw) for raw in self.version.scores]
+
+    def picked(self, x: Sequence[float]) -> Sequence[float]:
+        """Return the numbers of a whole vector that the version knows, in its order."""
         if self._pick is not None:
             picked: Sequence[float] = self._pick(x)
             return picked
