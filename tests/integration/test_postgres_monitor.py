@@ -1,0 +1,143 @@
+"""The same events give the same journal, ledger, alerts and ratings in PostgreSQL as in SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from postgres_monitor import open_monitor
+from servers import PostgresServer
+
+from monitor.app import HOUR_MS, open_data
+from monitor.database import Database, connect_postgres
+from monitor.ratings import customer_rating
+from monitor.recompute import proof_of
+from monitor.settings import Settings
+from monitor.simulate import Simulation
+from monitor.testing import START_MS, configuration, record, with_rules
+from streams.journal import tick
+from streams.ports import Record
+from streams.processor import Processor
+from streams.stores.reading import event_body, progress
+
+pytestmark = pytest.mark.postgres
+
+RULES = with_rules(
+    configuration("flow", "structuring"),
+    {"id": "P-1", "on": "payment.transfer", "when": "amount >= 1000 CNY", "points": 90, "severity": "high"},
+    {
+        "id": "P-2",
+        "on": "loan.repayment_due",
+        "when": "absent(loan.repayment, for=90m, after=loan.repayment_due, key=loan_id)",
+        "points": 90,
+    },
+)
+CUSTOMERS = ("c1", "c2", "\u5f20\u4e09", 'quo"te', "back\\slash", "nobody")
+TABLES = ("ledger", "alerts", "alert_hits", "alert_steps", "alert_customers", "alert_grades", "dead_letters")
+JOURNAL = "SELECT seq, ref, received_ms, hash, facts, answer, body FROM journal ORDER BY seq"
+
+
+def payment(name: str, hours: int, **fields: Any) -> bytes:
+    return record(name, "payment.transfer", hours * HOUR_MS, direction="out", **{"amount": "5000", **fields})
+
+
+def feed(processor: Processor, db: Database) -> None:
+    def process(*bodies: bytes) -> None:
+        processor.process([Record(body) for body in bodies])
+
+    process(*(payment(f"e{n}", n, customer_id=one) for n, one in enumerate(CUSTOMERS[:-1])), b"rubbish")
+    process(
+        record("r1", "loan.repayment_due", 6 * HOUR_MS, loan_id="L-1"), payment("e1", 1, customer_id="c2")
+    )
+    process(payment("e9", 30, amount="50", customer_id="c2"))
+    alert_id, subject = db.execute("SELECT id, subject_id FROM alerts ORDER BY id LIMIT 1").fetchone()
+    assert subject in CUSTOMERS
+    action = {"alert_id": alert_id, "actor": "ada", "customer_id": None, "source_system": "riskmon"}
+    process(record("a1", "alert.taken", 31 * HOUR_MS, **action))
+    reason = {"disposition": "false_positive", "reason": "rent"}
+    process(record("a2", "alert.closed", 32 * HOUR_MS, **action, **reason))
+    for body in islice(Simulation(4, 3, 5, date(2026, 1, 3)).records(), 150):
+        process(body)
+    processor.close()
+
+
+@pytest.fixture(scope="module")
+def url(postgres_server: PostgresServer, migrated_template: str) -> Iterator[str]:
+    name = f"t{uuid4().hex[:12]}"
+    postgres_server.create(name, migrated_template)
+    with closing(open_monitor(postgres_server.database(name), RULES)) as monitor:
+        feed(monitor.processor, monitor.store.db)
+    yield postgres_server.database(name)
+    postgres_server.drop(name)
+
+
+@pytest.fixture(scope="module")
+def theirs(url: str) -> Iterator[Database]:
+    with closing(connect_postgres(url, read_only=True)) as db:
+        yield db
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    folder: Path = tmp_path_factory.mktemp("embedded")
+    with closing(open_data(folder, Settings(), RULES, sync="normal", tick_every_ms=HOUR_MS)) as monitor:
+        feed(monitor.processor, monitor.store.db)
+        yield monitor.store.db
+
+
+def test_the_contents_are_equal_to_the_last_byte(ours: Database, theirs: Database) -> None:
+    for table in TABLES:
+        query = f"SELECT * FROM {table} ORDER BY 1, 2"
+        rows = ours.execute(query).fetchall()
+        assert theirs.execute(query).fetchall() == rows
+        assert rows, table
+    assert theirs.execute(JOURNAL).fetchall() == ours.execute(JOURNAL).fetchall()
+    outbox = "SELECT key, confidential, body FROM outbox ORDER BY seq"
+    assert theirs.execute(outbox).fetchall() == ours.execute(outbox).fetchall()
+    told, here = progress(theirs), progress(ours)
+    assert {key: told[key] for key in ("head", "head_hash", "counters")} == {
+        key: here[key] for key in ("head", "head_hash", "counters")
+    }
+
+
+def test_both_are_proven(ours: Database, theirs: Database) -> None:
+    assert proof_of(ours) == []
+    assert proof_of(theirs) == []
+
+
+def test_events_are_found_by_their_reference(ours: Database, theirs: Database) -> None:
+    refs = [ref for (ref,) in ours.execute("SELECT ref FROM journal")]
+    assert [event_body(theirs, ref) for ref in refs] == [event_body(ours, ref) for ref in refs]
+    assert event_body(theirs, 1) is None
+
+
+@pytest.mark.parametrize("customer", CUSTOMERS)
+@pytest.mark.parametrize("hours", [None, 3, 31, 33])
+def test_a_rating_now_and_then_is_the_same(
+    customer: str, hours: int | None, ours: Database, theirs: Database
+) -> None:
+    at_ms = None if hours is None else START_MS + hours * HOUR_MS
+    expected = customer_rating(ours, RULES, customer, at_ms)
+    assert customer_rating(theirs, RULES, customer, at_ms) == expected
+    assert (expected is None) == (customer == "nobody" or (customer in CUSTOMERS[4:] and hours == 3))
+
+
+def test_a_customer_is_looked_up_by_index(theirs: Database) -> None:
+    theirs.execute("BEGIN")
+    theirs.execute("SET LOCAL enable_seqscan = off")
+    plan = theirs.execute(
+        "EXPLAIN SELECT seq FROM journal WHERE seq >= 1 AND customer_id = 'c1' UNION ALL"
+        " SELECT seq FROM journal WHERE seq >= 1 AND customer_id IS NULL"
+        """ AND substring(body FROM 1 FOR 18) = '{"event_id":"tick-'::bytea ORDER BY seq"""
+    ).fetchall()
+    theirs.execute("ROLLBACK")
+    text = " ".join(line for (line,) in plan)
+    assert "journal_customer" in text
+    assert "journal_ticks" in text
+    assert tick(0).body.startswith(b'{"event_id":"tick-')
