@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,20 +14,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from alerts.messages import describe
 from alerts.stores.sql import SqlAlertStore
-from monitor.app import DATABASE
 from monitor.audit.export import evidence, plain_entry, readable, sign, signing_key
 from monitor.audit.ledger import Entry, Ledger
 from monitor.audit.verified import Verified, write_verified
-from monitor.cli.output import Failure, failures, show_json
+from monitor.audit.verify import Finding
+from monitor.cli.output import Failure, data_folder, failures, show_json
+from monitor.cli.source import Config, Data, Source, source
 from monitor.core.events import reference
-from monitor.recompute import proof
-from streams.stores.sqlite import event_body, progress, read_only
+from monitor.database import Database
+from monitor.recompute import proof, proof_of
+from rules.vocabulary import load_vocabulary
+from streams.stores.reading import event_body, progress
 
 app = typer.Typer(no_args_is_help=True)
 
-Data = Annotated[Path, typer.Option(help="data directory", envvar="RISKMON_DATA_DIR")]
 Json = Annotated[bool, typer.Option("--json", help="as JSON")]
-_DATA = Path("var/riskmon")
 _KEY = "audit.key"
 _MOST = 200
 _SHORTEST = 6
@@ -42,7 +41,8 @@ def group() -> None:
 
 @app.command()
 def verify(
-    data: Data = _DATA,
+    data: Data = None,
+    config: Config = None,
     head: Annotated[
         str, typer.Option(help="a ledger head noted before, hex digits: must be in the ledger")
     ] = "",
@@ -53,12 +53,10 @@ def verify(
     The result is left in the data directory, where metrics find it.
     """
     began = time.monotonic()
+    place = source(data, config)
     with failures(), _bar() as bar:
-        try:
-            found = [str(finding) for finding in proof(data, bar.begin, bar.move)]
-        except FileNotFoundError as error:
-            raise Failure(str(error)) from None
-    with closing(read_only(data / DATABASE)) as db:
+        found = [str(finding) for finding in _proof(place, bar)]
+    with place.reading() as db:
         if head and not _is_in_ledger(db, head):
             found.append(f"ledger: no entry has the hash {head}: entries were cut off or replaced")
         (counted,), last = db.execute("SELECT COUNT(*) FROM ledger").fetchone(), _head(db)
@@ -69,7 +67,7 @@ def verify(
         entries=counted,
         ledger_head=last,
     )
-    _leave(data, result)
+    _leave(place.folder, result)
     if as_json:
         show_json({"proven": not found, "findings": found, "entries": counted, "ledger_head": last})
     else:
@@ -84,14 +82,16 @@ def verify(
 def export(
     alert: Annotated[str, typer.Argument(help="id of the alert, or its beginning")],
     out: Annotated[Path, typer.Option(help="file of the pack; a .txt for people is written beside it")],
-    data: Data = _DATA,
+    data: Data = None,
+    config: Config = None,
 ) -> None:
     """Write the signed evidence pack of an alert."""
-    with closing(_open(data)) as db:
+    place = source(data, config)
+    with place.reading() as db:
         alert_id = _alert_id(db, alert)
         content = _evidence(db, alert_id)
     try:
-        out.write_bytes(sign(content, signing_key(data / _KEY)))
+        out.write_bytes(sign(content, signing_key(data_folder(place.folder) / _KEY)))
         out.with_suffix(".txt").write_text(readable(content), encoding="utf-8")
     except (OSError, ValueError) as error:
         raise Failure(f"{out}: {error}\n  hint: name a folder that exists and is yours") from None
@@ -101,14 +101,15 @@ def export(
 @app.command()
 def show(
     what: Annotated[str, typer.Argument(help="id of an event, an alert (or its beginning) or a customer")],
-    source: Annotated[str, typer.Option(help="source system of the event")] = "",
-    data: Data = _DATA,
+    source_system: Annotated[str, typer.Option("--source", help="source system of the event")] = "",
+    data: Data = None,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Show everything the ledger holds about an event, an alert or a customer."""
-    with closing(_open(data)) as db:
+    with source(data, config).reading() as db:
         entries = _entries(db, what)
-        event = _event(db, what, source)
+        event = _event(db, what, source_system)
     if not entries and event is None:
         hint = "ids are exact; see `riskmon alerts list`"
         raise Failure(f"{what}: no event, alert or customer of this id\n  hint: {hint}")
@@ -146,27 +147,31 @@ class _bar:  # noqa: N801 (reads as a statement)
         self._progress.update(self._task, completed=done, total=total)
 
 
-def _open(data: Path) -> sqlite3.Connection:
+def _proof(place: Source, bar: _bar) -> list[Finding]:
+    if place.settings is not None:
+        with place.reading() as db:
+            return proof_of(db, bar.begin, bar.move)
     try:
-        return read_only(data / DATABASE)
+        return proof(place.folder, bar.begin, bar.move)
     except FileNotFoundError as error:
         raise Failure(str(error)) from None
 
 
-def _head(db: sqlite3.Connection) -> str:
+def _head(db: Database) -> str:
     row = db.execute("SELECT hash FROM ledger ORDER BY seq DESC LIMIT 1").fetchone()
     return bytes(row[0]).hex() if row else ""
 
 
 def _leave(data: Path, result: Verified) -> None:
     try:
+        data.mkdir(parents=True, exist_ok=True)
         write_verified(data, result)
     except OSError as error:
         # An auditor may have a copy to read only: what was found is told all the same.
         typer.echo(f"{data}: the result is not noted there: {error.strerror}", err=True)
 
 
-def _is_in_ledger(db: sqlite3.Connection, head: str) -> bool:
+def _is_in_ledger(db: Database, head: str) -> bool:
     try:
         wanted = bytes.fromhex(head)
     except ValueError:
@@ -174,7 +179,7 @@ def _is_in_ledger(db: sqlite3.Connection, head: str) -> bool:
     return db.execute("SELECT 1 FROM ledger WHERE hash = ?", (wanted,)).fetchone() is not None
 
 
-def _alert_id(db: sqlite3.Connection, prefix: str) -> str:
+def _alert_id(db: Database, prefix: str) -> str:
     ids = SqlAlertStore(db).matching(prefix.replace("-", ""))
     if len(ids) != 1:
         which = "no alert has this id" if not ids else f"{len(ids)} alerts have ids that begin so"
@@ -182,7 +187,7 @@ def _alert_id(db: sqlite3.Connection, prefix: str) -> str:
     return ids[0]
 
 
-def _evidence(db: sqlite3.Connection, alert_id: str) -> dict[str, Any]:
+def _evidence(db: Database, alert_id: str) -> dict[str, Any]:
     store = SqlAlertStore(db)
     alert = store.get(alert_id)
     assert alert is not None  # its id was just found
@@ -195,11 +200,10 @@ def _evidence(db: sqlite3.Connection, alert_id: str) -> dict[str, Any]:
     return evidence(plain, _alert_entries(db, alert_id), events, _head(db), rulebooks[-1][1])
 
 
-def _entries(db: sqlite3.Connection, what: str) -> list[Entry]:
+def _entries(db: Database, what: str) -> list[Entry]:
     """Return the entries about a customer (or another subject), an alert or an event, oldest first."""
     ledger = Ledger(db)
-    kinds = db.execute("SELECT DISTINCT kind FROM states").fetchall()
-    subjects = [what, *(f"{kind}:{what}" for (kind,) in kinds)]
+    subjects = [what, *(f"{kind}:{what}" for kind in load_vocabulary().subjects)]
     found = [entry for subject in subjects for entry in ledger.entries(subject=subject, limit=_MOST)]
     ids = SqlAlertStore(db).matching(what.replace("-", "")) if len(what) >= _SHORTEST else []
     found += [entry for alert_id in ids for entry in _alert_entries(db, alert_id)]
@@ -207,11 +211,11 @@ def _entries(db: sqlite3.Connection, what: str) -> list[Entry]:
     return sorted({entry.seq: entry for entry in found}.values(), key=lambda entry: entry.seq)
 
 
-def _alert_entries(db: sqlite3.Connection, alert_id: str) -> list[Entry]:
+def _alert_entries(db: Database, alert_id: str) -> list[Entry]:
     return _naming(db, "alert", alert_id)
 
 
-def _naming(db: sqlite3.Connection, name: str, value: str) -> list[Entry]:
+def _naming(db: Database, name: str, value: str) -> list[Entry]:
     # Finds the text first, which SQLite does fast, and reads the few bodies that have it.
     mark = orjson.dumps({name: value})[1:-1]
     query = "SELECT seq FROM ledger WHERE instr(body, ?) > 0 ORDER BY seq LIMIT ?"
@@ -220,14 +224,14 @@ def _naming(db: sqlite3.Connection, name: str, value: str) -> list[Entry]:
     return [entry for seq in seqs if (entry := ledger.entry(seq)) is not None]
 
 
-def _event(db: sqlite3.Connection, event_id: str, source: str) -> Any:
+def _event(db: Database, event_id: str, source: str) -> Any:
     body = event_body(db, reference(source, event_id))
     if body is None and not source:
         body = _event_of_any_source(db, event_id)
     return orjson.loads(body) if body else None
 
 
-def _event_of_any_source(db: sqlite3.Connection, event_id: str) -> bytes | None:
+def _event_of_any_source(db: Database, event_id: str) -> bytes | None:
     # Reads the whole journal: a second or two for a million events.
     marks = [b'"event_id":' + gap + orjson.dumps(event_id) for gap in (b"", b" ")]
     query = "SELECT body FROM journal WHERE instr(body, ?) > 0 OR instr(body, ?) > 0 LIMIT 1"

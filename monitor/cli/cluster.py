@@ -81,7 +81,7 @@ def _role(name: str, settings: Settings, *, needs_database: bool = True) -> Iter
     # Supervisors stop a service by SIGTERM; it is to end as by Ctrl-C, with everything in order.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for chatty in ("httpx", "aiokafka", "alembic"):
+    for chatty in ("httpx", "aiokafka", "alembic", "faust", "mode"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         await_servers(settings, _waiting, needs_database=needs_database)
