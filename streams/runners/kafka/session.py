@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -148,15 +148,25 @@ class Session:
         await self._take_records(run)
 
     async def _take_records(self, run: Sequence[tuple[Record, int]]) -> None:
-        decoded = [(record, position, self._sequencer.decode(record)) for record, position in run]
-        refs = [what.ref for _, _, what in decoded if type(what) is Event]
-        # In this order: what is settled while the database answers is found by one or the other.
-        flying = {ref for ref in refs if self._sequencer.is_flying(ref)}
-        known = flying | (await asyncio.to_thread(self._memory.known, refs) if refs else set())
-        for record, position, what in decoded:
-            is_known = type(what) is Event and what.ref in known
-            while not self._sequencer.take(record, what, position, is_known=is_known):
+        rest = deque((record, position, self._sequencer.decode(record)) for record, position in run)
+        while rest:
+            refs = [what.ref for _, _, what in rest if type(what) is Event]
+            # In this order: what is settled while the database answers is found by one or the other.
+            flying = {ref for ref in refs if self._sequencer.is_flying(ref)}
+            known = flying | (await asyncio.to_thread(self._memory.known, refs) if refs else set())
+            self._take_known(rest, known)
+            if rest:
+                # What was on its way is journaled then: all of it is looked up again.
                 await self._drain()
+
+    def _take_known(self, rest: deque[tuple[Record, int, Any]], known: set[int]) -> None:
+        """Take records up to the first that depends on what is still on its way."""
+        while rest:
+            record, position, what = rest[0]
+            is_known = type(what) is Event and what.ref in known
+            if not self._sequencer.take(record, what, position, is_known=is_known):
+                return
+            rest.popleft()
 
     async def _drain(self) -> None:
         """Wait until everything sent so far is settled."""
