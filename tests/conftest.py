@@ -80,12 +80,18 @@ def repository() -> Path:
 
 
 @pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Redis of this session; tests share it, so each takes names of its own."""
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis of this session."""
     server = RedisServer(tmp_path_factory.mktemp("redis"))
     server.start()
-    yield server.url
+    yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_url(redis_server: RedisServer) -> str:
+    """Its first database; tests share it, so each takes names of its own."""
+    return redis_server.url
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -231,11 +232,21 @@ def _postgres_user() -> str | None:
 
 
 class KafkaServer(Server):
-    """One broker, by `scripts/kafka`."""
+    """One broker, by `scripts/kafka`.
+
+    Parameters
+    ----------
+    proxied
+        (port, port of the proxy in front of it) of further listeners.
+    """
+
+    def __init__(self, folder: Path, proxied: Sequence[tuple[int, int]] = ()) -> None:
+        super().__init__(folder)
+        self._proxied = [text for own, told in proxied for text in ("--proxied", f"{own}:{told}")]
 
     def start(self) -> None:
         """Start, and wait until it serves."""
-        self._script("start", "--port", str(self.port))
+        self._script("start", "--port", str(self.port), *self._proxied)
 
     def stop(self) -> None:
         """End it as a supervisor would."""
