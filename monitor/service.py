@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 
 import orjson
 
+from alerts.inbox.model_card import CardFacts
 from alerts.inbox.service import (
     DeadLetter,
     Fault,
@@ -28,6 +29,7 @@ from alerts.ports import AlertReader
 from alerts.stores.sql import SqlAlertStore
 from monitor.audit.ledger import Ledger
 from monitor.configuration import Configuration, read_rules
+from monitor.model_cards import model_version, model_versions
 from monitor.rating_notices import decided
 from monitor.rating_texts import explain
 from monitor.ratings import customer_rating
@@ -209,6 +211,14 @@ class MonitorService:
     def dead_letter_counts(self) -> Mapping[str, int]:
         """Return the number of waiting dead letters by reason."""
         return self._reader.read(lambda db: DeadLetters(db).counts())
+
+    def models(self) -> list[CardFacts]:
+        """Return every published version of a model, newest first."""
+        return self._reader.read(model_versions)
+
+    def model(self, digest: str) -> CardFacts | None:
+        """Return a published version by its hash."""
+        return self._reader.read(lambda db: model_version(db, digest))
 
     def status(self) -> Mapping[str, int | float | str | None]:
         """Return figures for operators."""

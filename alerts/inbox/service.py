@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NotRequired, Protocol, TypedDict
 
+from alerts.inbox.model_card import CardFacts
 from alerts.ports import AlertReader
 
 
@@ -214,6 +215,12 @@ class Service(Protocol):
         Keys are words; one that ends in `_ms` is a time: `events`, `events_per_second`,
         `last_commit_ms`, `queue_waiting`.
         """
+
+    def models(self) -> Sequence[CardFacts]:
+        """Return every published version of a model, newest first."""
+
+    def model(self, digest: str) -> CardFacts | None:
+        """Return a published version by its hash, with what came of its scores; None where there is none."""
 
     def health(self) -> Health:
         """Return whether the service lives and is ready. Must answer at once, also during recovery."""

@@ -30,3 +30,9 @@ def artifact(db: Database, kind: str, digest: str) -> bytes | None:
     """Return an archived rulebook, list or model by its hash, or None."""
     row = db.execute("SELECT body FROM artifacts WHERE kind = ? AND hash = ?", (kind, digest)).fetchone()
     return cast(bytes, row[0]) if row else None
+
+
+def artifacts(db: Database, kind: str) -> list[bytes]:
+    """Return everything archived of a kind, by hash."""
+    rows = db.execute("SELECT body FROM artifacts WHERE kind = ? ORDER BY hash", (kind,))
+    return [bytes(row[0]) for row in rows]

@@ -19,12 +19,16 @@ from fastapi import FastAPI
 from alerts.desk import ACTIONS
 from alerts.inbox.access import User, token_sha256
 from alerts.inbox.app import build_app
+from alerts.inbox.model_card import CardFacts
 from alerts.inbox.server import build_server
 from alerts.inbox.service import Fault, Outcome, UnavailableError
 from alerts.inbox.settings import WebSettings
 from alerts.lifecycle import ActionNotAllowedError, Alert, act
 from alerts.ports import Step
 from alerts.stores.sql import SCHEMA, SqlAlertStore
+from monitor.core.feature import Feature
+from monitor.core.models.calibration import Reliability
+from monitor.core.models.version import Version
 
 NOW_MS = 1_774_000_000_000
 HOUR_MS = 3_600_000
@@ -125,14 +129,55 @@ def a_rating(customer_id: str, at_ms: int) -> dict[str, Any]:
             "auditor": ["rating 11 (medium-high), score 63.42 of 100", "parameters 1, mode noisy_or"],
         },
         "proposals": [
-            {"kind": "rating.override", "value": 13, "actor": "olga", "reason": "the file explains it",
-             "time_ms": at_ms, "until_ms": None},
+            {
+                "kind": "rating.override",
+                "value": 13,
+                "actor": "olga",
+                "reason": "the file explains it",
+                "time_ms": at_ms,
+                "until_ms": None,
+            },
         ],
         "history": [
             {"time_ms": at_ms - days * 24 * HOUR_MS, "score": score, "grade": grade}
             for days, score, grade in scores
         ],
     }
+
+
+def a_model() -> CardFacts:
+    """Return a version trained on two features, with verdicts on what it scored."""
+    version = Version(
+        model="unusual",
+        segment="private",
+        number=7,
+        detector="densities",
+        parameters={"bins": 5, "cuts": 0, "window": 1000, "fading": 0.9},
+        seed=1,
+        features=("amount", "gone<b>"),
+        limits=((0.0, 10.0), (0.0, 1.0)),
+        from_ms=NOW_MS - 30 * 24 * HOUR_MS,
+        to_ms=NOW_MS - HOUR_MS,
+        learnt=28_411,
+        passed_over=97,
+        medians=(5.0, 0.25),
+        counts=((5, 30, 120, 40, 5), (150, 40, 8, 1, 1)),
+        scores=tuple(n / 400 for n in range(201)),
+        learned=[],
+    )
+    parts = [
+        Reliability(predicted=share, observed=found, count=200)
+        for share, found in ((0.1, 0.02), (0.5, 0.31), (0.9, 0.85))
+    ]
+    amount = Feature(name="amount", unit="number", curve="log", words="amount is {value}")
+    return CardFacts(
+        version=version,
+        threshold=0.8125,
+        alerts_a_day=20,
+        reliability=parts,
+        in_use=True,
+        features=(amount,),
+    )
 
 
 class Bank:
@@ -252,6 +297,13 @@ class Bank:
 
     def status(self) -> Mapping[str, int | float | str | None]:
         return {"events": 1_752_118, "events_per_second": 431.5, "last_commit_ms": NOW_MS, "queue_waiting": 3}
+
+    def models(self) -> Sequence[CardFacts]:
+        return [a_model()]
+
+    def model(self, digest: str) -> CardFacts | None:
+        found = a_model()
+        return found if found.version.hash == digest else None
 
     def health(self) -> Any:
         return {"alive": True, "ready": not self.reasons, "reasons": self.reasons}

@@ -10,6 +10,10 @@ from typing import Any
 import msgspec
 
 
+ARTIFACT = "model"
+"""Kind under which versions are archived, each by its hash."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
     """What one population had learnt at one moment. Never changed after it is made."""

@@ -1,0 +1,31 @@
+"""Pages of the models: every published version, and the card of one. To read only."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from alerts.inbox.access import Right
+from alerts.inbox.context import MissingError, Site
+from alerts.inbox.model_card import card
+
+
+def router(site: Site) -> APIRouter:
+    """Return the routes of models."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.get("/models")
+    def models(request: Request) -> Response:
+        site.admit(request, Right.READ)
+        return site.page(request, "models.html", page="models", models=site.service.models())
+
+    @routes.get("/models/{digest}")
+    def model(request: Request, digest: str) -> Response:
+        site.admit(request, Right.READ)
+        facts = site.service.model(digest)
+        if facts is None:
+            raise MissingError(f"No model version has the hash {digest!r}.")
+        shown = card(facts)
+        return site.page(request, "model.html", page="models", card=shown, version=shown.version)
+
+    return routes
