@@ -275,6 +275,8 @@ class Relay:
                     delivered += 1
                     backoff.worked()
                 reached, passed = posted.sequence, passed + 1
+        except ERRORS:
+            raise  # the outbox, not the channel; what was delivered comes again
         except Exception as error:  # whatever a channel does, the relay and the others go on
             backoff.failed(monotonic())
             self._failed(channel.name, str(error))

@@ -131,6 +131,7 @@ class Collecting:
     """A channel that keeps what it gets."""
 
     name: str = "collecting"
+    topics: frozenset[str] = frozenset({"alerts"})
     got: list[bytes] = field(default_factory=list)
     refused: frozenset[bytes] = frozenset()
     enough: Event = field(default_factory=Event)
