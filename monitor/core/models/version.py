@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-
 ARTIFACT = "model"
 """Kind under which versions are archived, each by its hash."""
 
