@@ -117,10 +117,11 @@ class Committer:
     def accept(self, event: Event, assessments: Iterable[Assessment], received_ms: int) -> Outcome:
         """Journal an event and follow what its stages answered, in their order."""
         outcome = Outcome("accepted", event.id, time_ms=event.time_ms)
-        hits = []
+        hits, features = [], b""
         for assessment in assessments:
             if assessment.subject == "customer":
                 outcome.customer_id, outcome.score = assessment.subject_id, assessment.score
+                features = assessment.features
             if assessment.late or assessment.too_late:
                 outcome.late = True
                 self.sensor.on_late(assessment.too_late)
@@ -132,7 +133,8 @@ class Committer:
         self.progress.counters.events += 1
         self.progress.counters.late += outcome.late
         self.sensor.on_event(event.kind)
-        self.journal(event, (outcome.score, outcome.late, outcome.rules), received_ms, outcome.customer_id)
+        answer = (outcome.score, outcome.late, outcome.rules)
+        self.journal(event, answer, received_ms, outcome.customer_id, features)
         return outcome
 
     def pass_time(self, event: Event, assessments: Iterable[Assessment], received_ms: int) -> None:
@@ -168,10 +170,11 @@ class Committer:
         answer: tuple[float, bool, tuple[str, ...]],
         received_ms: int,
         customer_id: str = "",
+        features: bytes = b"",
     ) -> None:
         """Add the row of an event to the chain."""
         seq = self.progress.head = self.progress.head + 1
-        row = journal_row(self._head_hash, seq, event, answer, received_ms, customer_id or None)
+        row = journal_row(self._head_hash, seq, event, answer, received_ms, customer_id or None, features)
         self._head_hash = row.hash
         self._pending.append(row)
         self.store.index.add(event.ref, seq)

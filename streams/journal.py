@@ -29,6 +29,7 @@ def journal_row(
     answer: tuple[float, bool, tuple[str, ...]],
     received_ms: int,
     customer_id: str | None = None,
+    features: bytes = b"",
 ) -> JournalRow:
     """Return the row of an accepted event, chained to the hash of the row before.
 
@@ -38,9 +39,11 @@ def journal_row(
         Score, lateness and rules that hit: what a duplicate of the event gets again.
     customer_id
         Whose customer stage the event had, if any.
+    features
+        What models saw of a payment; a label that comes later is learnt with them.
     """
     facts = _encode(event.facts) if event.facts else None
-    answered = _encode(answer) if answer[0] or answer[1] or answer[2] else None
+    answered = _encode((*answer, features) if features else answer) if features or any(answer) else None
     digest = row_hash(previous, seq, event.ref, received_ms, facts, answered, event.body)
     return JournalRow(seq, event.ref, received_ms, digest, facts, answered, event.body, customer_id)
 
@@ -69,8 +72,14 @@ def answer_of(row: JournalRow) -> tuple[float, bool, tuple[str, ...]]:
     """Return score, lateness and the rules that hit."""
     if row.answer is None:
         return 0.0, False, ()
-    score, late, rules = _decode(row.answer)
+    score, late, rules, *_ = _decode(row.answer)
     return score, late, tuple(rules)
+
+
+def features_of(row: JournalRow) -> bytes:
+    """Return what models saw of the event; empty where they saw nothing."""
+    features: bytes = b"".join(_decode(row.answer)[3:]) if row.answer else b""
+    return features
 
 
 def tick(time_ms: int) -> Event:

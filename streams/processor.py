@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from monitor.core.assessment import Assessment
-from monitor.core.events import Event, taken_back
+from monitor.core.events import Event
 from streams.commit import Committer
 from streams.faults import Fault, Rejection
 from streams.journal import due_tick, facts_of, tick, tick_of
@@ -34,7 +34,7 @@ from streams.ports import (
     Store,
     StoreUnavailableError,
 )
-from streams.recall import note_passed
+from streams.recall import earlier, note_passed
 from streams.states import StateCache
 
 Result = TypeVar("Result")
@@ -250,7 +250,7 @@ class Processor:
         if event.kind == "tick":
             self._pass_time(event, received_ms)
             return Outcome("accepted", event.id, time_ms=event.time_ms)
-        if (target := taken_back(event)) is not None and (old := self._find(target)) is not None:
+        if (target := earlier(event)) is not None and (old := self._find(target)) is not None:
             note_passed(self._engine, event, old)
         return self._committer.accept(event, self._assess(event, progress.head + 1), received_ms)
 

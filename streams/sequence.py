@@ -16,10 +16,10 @@ from typing import Any, Protocol
 import msgspec
 
 from alerts.desk import ACTIONS
-from monitor.core.events import Event, taken_back
+from monitor.core.events import Event
 from streams.journal import due_tick
 from streams.ports import Codec, Engine, Record
-from streams.recall import note_passed
+from streams.recall import earlier, note_passed
 from streams.wire import Adopt, Answer, Answers, Item, Tick, Work, partition_of
 
 CUSTOMER = "customer"
@@ -77,6 +77,7 @@ class Entry:
     answers: list[tuple[str, Answer]] = field(default_factory=list)
     """Stage and answer, as they came."""
     score: float = 0.0
+    features: bytes = b""
     answered: threading.Event | None = None
     """Of an officer's action, in which the desk itself has a part: set once nothing is waited for."""
 
@@ -223,7 +224,7 @@ class Sequencer:
         self._note(message)
 
     def _note(self, message: Answers) -> None:
-        stage, scores = message.stage, dict(message.scores)
+        stage, scores = message.stage, {order: (score, seen) for order, score, seen in message.scores}
         answers: dict[int, list[Answer]] = {}
         for answer in message.answers:
             answers.setdefault(answer.order, []).append(answer)
@@ -233,7 +234,8 @@ class Sequencer:
                 continue
             entry.waiting.discard(part)
             entry.answers += [(stage, answer) for answer in answers.get(order, ())]
-            entry.score = scores.get(order, entry.score)
+            if order in scores:
+                entry.score, entry.features = scores[order]
             if entry.answered and not entry.waiting:
                 entry.answered.set()
 
@@ -331,7 +333,7 @@ class Sequencer:
     def _route(
         self, record: Record, event: Event, position: int, about: Sequence[tuple[str, str]] | None
     ) -> None:
-        if (target := taken_back(event)) is not None and (old := self._find(target)) is not None:
+        if (target := earlier(event)) is not None and (old := self._find(target)) is not None:
             note_passed(self._engine, event, old)
         places = self._numbered(self._engine.subjects(event) if about is None else about)
         order = places[-1][0] if places else self._next()

@@ -151,6 +151,7 @@ def _assessment(entry: Entry, event: Event, order: int, stage: str, name: str) -
         subject_id=name,
         time_ms=event.time_ms,
         score=entry.score if stage == CUSTOMER else 0.0,
+        features=entry.features if stage == CUSTOMER else b"",
     )
 
 

@@ -90,8 +90,8 @@ class Answers(msgspec.Struct, array_like=True, frozen=True):
     partition: int
     orders: list[int]
     """Every item that is done, in order, whether it has something to tell or not."""
-    scores: list[tuple[int, float]]
-    """(order, score) of events whose answer is a score and nothing else."""
+    scores: list[tuple[int, float, bytes]]
+    """(order, score, features) of events whose answer is these and nothing else."""
     answers: list[Answer]
 
 

@@ -110,5 +110,8 @@ class Assessment:
     """0 to 1, higher is riskier; customer stage only."""
     reasons: tuple[str, ...] = ()
     """Why the model score is high, in words."""
+    features: bytes = field(default=b"", compare=False)
+    """What models saw of a payment (`monitor.core.features`), little-endian 32-bit floats; customer
+    stage only. Kept with the journal row, so the answer to a duplicate is without."""
     failures: list[tuple[str, str]] = field(default_factory=list)
     """Rules that failed on this event: (rule id, reason); the others went on."""

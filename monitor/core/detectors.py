@@ -31,6 +31,10 @@ SOON_MS = 1000
 SHORTEST_GAP = log(SOON_MS)
 FULL = 255
 
+Surprises = tuple[float, float, float, float, float, float]
+"""How surprising amount, rhythm, hour, counterparty, country and channel are, 0 to 1 each."""
+CALM: Surprises = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
 
 class Baseline:
     """What is usual for one customer: amounts, rhythm, hours, counterparties, countries, channels.
@@ -98,15 +102,26 @@ class Baseline:
         hour: int,
     ) -> float:
         """Return how unusual a payment is, 0 to 1; 0.0 during the warm-up. Changes nothing."""
+        return self.compare(time_ms, amount, counterparty, country, channel, hour)[0]
+
+    def compare(
+        self,
+        time_ms: int,
+        amount: int,
+        counterparty: str | None,
+        country: str | None,
+        channel: str | None,
+        hour: int,
+    ) -> tuple[float, Surprises]:
+        """Return `score_one`, and how surprising each aspect is; all 0.0 during the warm-up."""
         count = self.count
         if count < WARM_UP:
-            return 0.0
-        high, soon, odd, strange, abroad, other = self._surprises(
-            time_ms, amount, counterparty, country, channel, hour
-        )
+            return 0.0, CALM
+        found = self._surprises(time_ms, amount, counterparty, country, channel, hour)
+        high, soon, odd, strange, abroad, other = found
         calm = (1.0 - high) * (1.0 - RHYTHM * soon) * (1.0 - HOUR * odd)
         calm *= (1.0 - PARTY * strange) * (1.0 - COUNTRY * abroad) * (1.0 - CHANNEL * other)
-        return (1.0 - calm) * min(1.0, count / CONFIDENT)
+        return (1.0 - calm) * min(1.0, count / CONFIDENT), found
 
     def reasons(
         self,
@@ -211,7 +226,7 @@ class Baseline:
         country: str | None,
         channel: str | None,
         hour: int,
-    ) -> tuple[float, float, float, float, float, float]:
+    ) -> Surprises:
         """Return how surprising each aspect is, 0 to 1: amount, rhythm, hour, party, country, channel."""
         high = soon = odd = strange = abroad = other = 0.0
         if amount > 0:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from typing import Any
+from zlib import crc32
 
 from monitor.core.answers import again, make_hit, plain_answer
 from monitor.core.assessment import Assessment, Hit
 from monitor.core.conversion import Convert, by_day
 from monitor.core.events import ALSO, REVERSAL, Event, taken_back
+from monitor.core.feedback import FEEDBACK, label_of
 from monitor.core.known import remember, setters
 from monitor.core.periods import Periods
+from monitor.core.place import FACT, PLACES, Place
 from monitor.core.rating import Rater
 from monitor.core.rerating import ACTION, Rerating
+from monitor.core.routes import CUSTOMER, Routes
 from monitor.core.runtime import NAMES, evidence
 from monitor.core.scorer import LEARNS, Scorer
 from monitor.core.state import Plan, State, restore
@@ -19,8 +23,6 @@ from monitor.core.words import Words
 from rules.compile import Rulebook
 from rules.plan import StagePlan, TimerSlot
 from rules.vocabulary import Vocabulary
-
-CUSTOMER = "customer"
 
 
 class Engine:
@@ -57,7 +59,7 @@ class Engine:
     ) -> None:
         self.rulebook = rulebook
         self.rulebook_hash = rulebook.hash
-        self.attaching = frozenset(s for s in rulebook.stages if rulebook.plans[s].exports)
+        self.attaching = frozenset(s for s in rulebook.stages if s in PLACES or rulebook.plans[s].exports)
         self.timed = tuple(s for s in rulebook.stages if s == CUSTOMER or rulebook.plans[s].is_timed)
         self.vocabulary = vocabulary
         self.rater = rater
@@ -83,26 +85,18 @@ class Engine:
             for kind in kinds
         }
         self._timers = {stage: space[f"{stage}__timers"] for stage in rulebook.stages}
-        self._routes = {kind: self._route(kind) for kind in vocabulary.kinds}
+        self._routes = Routes(rulebook, vocabulary)
         self._scorer = Scorer(vocabulary, periods)
         self._profile = setters(vocabulary.profile)
         self._account = setters(vocabulary.account)
 
     def subjects(self, event: Event) -> list[tuple[str, str]]:
         """Return whose state the event touches, (kind, id), in the order of the stages."""
-        data = event.data
         if event.kind.startswith(ACTION) and event.facts:
             # An action names an alert; whom the alert is about came with it from the desk.
             subject = event.facts["subject"]
             return [(CUSTOMER, event.facts["subject_id"])] if subject == CUSTOMER else []
-        found = [(kind, name) for kind, name in event.facts[ALSO]] if ALSO in event.facts else []
-        for stage, head, tail in self._routes[event.kind]:
-            value = getattr(data, head)
-            if tail and value is not None:
-                value = getattr(value, tail)
-            if value is not None:
-                found.append((stage, value))
-        return found
+        return self._routes.subjects(event)
 
     def new_state(self, kind: str) -> State:
         """Return the state of a subject never seen before."""
@@ -134,10 +128,15 @@ class Engine:
             self._fire(state, time_ms, answer)
         if time_ms > state.now_ms:
             state.now_ms = time_ms
-        if kind == CUSTOMER:
+        if event.kind in FEEDBACK:
+            _judge(event, kind, state)
+        is_passed = _is_passed(event, kind, subject_id)
+        if kind == CUSTOMER and not is_passed:
             self._assess_customer(event, state, answer)
-        elif not self._take_back(event, state) and not _is_passed(event, kind, subject_id):
+        elif not self._take_back(event, state) and not is_passed:
             answer.hits += self._ask(event, kind, state, answer)
+            if event.kind in LEARNS and self._routes.place(event) == (kind, subject_id):
+                _see_payment(event, state)
         state.remember(ref, answer.score, plain_answer(answer), self.grace_ms)
         state.set_due()
         return answer
@@ -160,15 +159,6 @@ class Engine:
     def _plan(self, kind: str) -> Plan:
         """Return the layout of a kind of subject; an empty one where no rule asks for the kind any more."""
         return self._plans.get(kind) or Plan(StagePlan(kind))
-
-    def _route(self, kind: str) -> list[tuple[str, str, str]]:
-        carried = self.vocabulary.kinds[kind].subjects
-        route = []
-        for stage in self.rulebook.stages:
-            if stage in carried and (stage == CUSTOMER or kind in self.rulebook.kinds[stage]):
-                head, _, tail = self.vocabulary.subjects[stage].field.partition(".")
-                route.append((stage, head, tail))
-        return route
 
     def _assess_customer(self, event: Event, state: State, answer: Assessment) -> None:
         data, kind = event.data, event.kind
@@ -299,6 +289,23 @@ class Engine:
             )
             for n, band, sight in found
         ]
+
+
+def _judge(event: Event, kind: str, state: State) -> None:
+    """Note what an earlier payment of the customer, or at the place, turned out to be."""
+    label = label_of(event)
+    place = state.place.repute if state.place else None
+    repute = state.repute if kind == CUSTOMER else place
+    if label is not None and repute is not None:
+        who = crc32((getattr(event.data, "customer_id", None) or "").encode())
+        repute.judge(label.ref, event.time_ms // 1000, is_fraud=label.is_fraud, who=who)
+
+
+def _see_payment(event: Event, state: State) -> None:
+    """Attach what is known of the place of a payment, then take the payment in."""
+    if state.place is None:
+        state.place = Place()
+    event.facts[FACT] = state.place.see(event.ref, event.time_ms // 1000, event.data.amount)
 
 
 def _is_passed(event: Event, kind: str, subject_id: str) -> bool:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from operator import attrgetter
+from struct import Struct
 from typing import Any
 
 from monitor.core.assessment import Assessment, Hit
-from monitor.core.detectors import Baseline
+from monitor.core.classifier import Classifier
+from monitor.core.detectors import Baseline, Surprises
 from monitor.core.events import Event
+from monitor.core.features import NAMES, vector
 from monitor.core.periods import Periods
+from monitor.core.place import FACT
+from monitor.core.repute import Repute
+from monitor.core.spending import ODD_FROM, Spending
 from monitor.core.state import State
 from rules.vocabulary import Vocabulary
 
@@ -24,38 +30,65 @@ MOST_POINTS = 95.0
 TOLD_FROM = 0.7
 """A habit score from here on is explained in words."""
 
+_PACK = Struct(f"<{len(NAMES)}f")
+
 
 class Scorer:
     """Scores payments against the customer's own habits, then learns them.
 
-    The score is a noisy-or of the habit score and the points of the live rules that hit: 0 where
-    nothing speaks against the event, towards 1 the more does.
+    The score is the chance of fraud by the published classifier, which sees rules and habits among
+    its features. Before there is one it is a noisy-or of the habit score and the points of the live
+    rules that hit: 0 where nothing speaks against the event, towards 1 the more does.
+
+    Attributes
+    ----------
+    classifier
+        The version in force; None before the first.
     """
 
     def __init__(self, vocabulary: Vocabulary, periods: Periods) -> None:
+        self.classifier: Classifier | None = None
         self._periods = periods
         self._party = {kind: _party(vocabulary.kinds[kind].fields) for kind in LEARNS}
 
     def score(self, event: Event, state: State, answer: Assessment, hits: Sequence[Hit]) -> float:
         """Set the answer's score, learn the event unless it is suspicious, and return the habit score."""
-        data = event.data
-        baseline = state.baseline
+        data, baseline = event.data, state.baseline
         if baseline is None:
             baseline = state.baseline = Baseline()
         party, hour = self._party[event.kind](data), self._periods.hour(event.time_ms)
-        features = (event.time_ms, data.amount, party, data.geo.country, data.channel, hour)
-        score = baseline.score_one(*features)
+        known = (event.time_ms, data.amount, party, data.geo.country, data.channel, hour)
+        score, surprises = baseline.compare(*known)
         calm, points = 1.0 - HABIT_WEIGHT * score, 0.0
         for hit in hits:
             if hit.status == "live":
                 calm *= 1.0 - min(hit.points, MOST_POINTS) / 100.0
                 points += hit.points
-        answer.score = round(1.0 - calm, 6)
+        features = _features(event, state, surprises, points)
+        answer.features = _PACK.pack(*features)
+        classifier = self.classifier
+        answer.score = round(1.0 - calm, 6) if classifier is None else classifier.score_one(features)
         if score >= TOLD_FROM:
-            answer.reasons = baseline.reasons(*features)
+            answer.reasons = baseline.reasons(*known)
+        elif classifier is not None and answer.score >= TOLD_FROM:
+            answer.reasons = classifier.reasons(features)
         if points < SUSPICIOUS_POINTS:
-            baseline.learn_one(*features)
+            baseline.learn_one(*known)
         return score
+
+
+def _features(event: Event, state: State, surprises: Surprises, points: float) -> tuple[float, ...]:
+    """Return what models see of a payment; then take it into the customer's past."""
+    data, now_s = event.data, event.time_ms // 1000
+    if state.spending is None or state.repute is None:
+        state.spending, state.repute = Spending(), Repute()
+    spending, repute = state.spending.see(now_s, data.amount), state.repute
+    repute.mature(now_s)
+    own = repute.read(now_s)
+    repute.add(event.ref, now_s, usual=spending[0] < ODD_FROM)
+    is_incoming = event.kind == "cash.deposit" or getattr(data, "direction", None) == "in"
+    place = event.facts.get(FACT)
+    return vector(data.amount, spending, surprises, own, place, is_incoming=is_incoming, points=points)
 
 
 def _party(fields: Sequence[str]) -> Callable[[Any], str | None]:

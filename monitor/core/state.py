@@ -9,7 +9,10 @@ import msgspec
 
 from monitor.core.answers import MILLION
 from monitor.core.detectors import Baseline
+from monitor.core.place import Place
 from monitor.core.rating import RatingState
+from monitor.core.repute import Repute
+from monitor.core.spending import Spending
 from monitor.core.windows import Series
 from rules.plan import SequenceSlot, SeriesSlot, Slot, StagePlan
 
@@ -45,6 +48,10 @@ class State:
         Last known values of the vocabulary's profile fields; of each account.
     quiet
         Rule to the end of the cooldown of its last alert that an officer closed.
+    spending, repute
+        Amounts of a customer, and what became of the payments.
+    place
+        What is known of a place of payments.
     timer_ms
         When the first timer of a rule falls due; 0 = none.
     rating_ms
@@ -59,14 +66,17 @@ class State:
         "baseline",
         "due_ms",
         "now_ms",
+        "place",
         "plan",
         "profile",
         "quiet",
         "rating",
         "rating_ms",
         "recent",
+        "repute",
         "seq",
         "slots",
+        "spending",
         "timer_ms",
     )
 
@@ -85,6 +95,9 @@ class State:
         self.due_ms = 0
         self.rating: RatingState | None = None
         self.baseline: Baseline | None = None
+        self.spending: Spending | None = None
+        self.repute: Repute | None = None
+        self.place: Place | None = None
 
     def set_due(self) -> None:
         """Set `due_ms` to whichever falls due first."""
@@ -114,6 +127,9 @@ class State:
 
     def forget_event(self, ref: int) -> None:
         """Take an event out of every window: it was reversed or corrected."""
+        for repute in (self.repute, self.place.repute if self.place else None):
+            if repute is not None:
+                repute.drop(ref)
         for place, slot in enumerate(self.plan.slots):
             held = self.slots[place]
             if held is None:
@@ -153,8 +169,16 @@ class State:
                 self.rating_ms,
                 self.rating.snapshot() if self.rating else None,
                 self.baseline.snapshot() if self.baseline else None,
+                *self._pasts(),
             ]
         )
+
+    def _pasts(self) -> list[Any]:
+        """Return amounts, repute and place, up to the last of them there is."""
+        pasts = [self.spending, self.repute, self.place]
+        while pasts and pasts[-1] is None:
+            pasts.pop()
+        return [past.snapshot() if past is not None else None for past in pasts]
 
 
 class Plan:
@@ -182,7 +206,9 @@ def restore(plan: Plan, packed: bytes) -> State:
     if not isinstance(plain, list) or not plain or plain[0] != VERSION:
         found = plain[0] if isinstance(plain, list) and plain else plain
         raise SnapshotError(f"snapshot: expected version {VERSION}, was {found!r}")
-    _, now_ms, recent, answers, profile, accounts, quiet, slots, timer_ms, rating_ms, rating, baseline = plain
+    _, now_ms, recent, answers, profile, accounts, quiet, slots, timer_ms, rating_ms, rating, baseline = (
+        plain[:12]
+    )
     state = State(plan)
     state.now_ms, state.profile, state.accounts, state.quiet = now_ms, profile, accounts, quiet
     state.timer_ms, state.rating_ms = timer_ms, rating_ms
@@ -195,6 +221,11 @@ def restore(plan: Plan, packed: bytes) -> State:
             state.slots[place] = _unpacked(plan.slots[place], held)
     state.rating = RatingState.restore(rating) if rating is not None else None
     state.baseline = Baseline.restore(baseline) if baseline is not None else None
+    # A snapshot made before there were any has none of these.
+    spending, repute, place = (*plain[12:], None, None, None)[:3]
+    state.spending = Spending.restore(spending) if spending is not None else None
+    state.repute = Repute.restore(repute) if repute is not None else None
+    state.place = Place.restore(place) if place is not None else None
     state.set_due()
     return state
 

@@ -87,7 +87,7 @@ class Line:
 
     def take(self, part: Part, answers: Answers) -> None:
         self.orders[part] |= set(answers.orders)
-        for order, score in answers.scores:
+        for order, *score in answers.scores:
             assert self.scores.setdefault((part[0], order), score) == score
         for answer in answers.answers:
             key = (part[0], answer.order, answer.subject_id, answer.due_ms)
