@@ -46,10 +46,6 @@ class StageLimits:
     """States in memory."""
     tail_items: int = 20_000
     """Recovery repeats about so many items at most."""
-    snapshots_busy: int = 8
-    """Snapshots taken at least each time while items come."""
-    snapshots_idle: int = 1_000
-    """Snapshots taken at least each time while none come, so that a quiet partition has none unwritten."""
 
 
 @dataclass(slots=True)
@@ -147,19 +143,18 @@ class StagePartition:
                 self._facts.setdefault(order, {})[facts.origin] = attached
         return self._go_on()
 
-    def snapshots(self, is_idle: bool) -> Written:
+    def snapshots(self, few: int) -> Written:
         """Take the snapshots to be written now; they count as written in memory at once.
 
         Parameters
         ----------
-        is_idle
-            Whether no item came for a while: more are taken then.
+        few
+            At least so many are taken (where there are as many), oldest change first.
         """
         limits, tail = self._limits, self._tail
         floor = self._done + 1
         if self._cache:
             oldest = tail[-limits.tail_items][0].order if len(tail) > limits.tail_items else 0
-            few = limits.snapshots_idle if is_idle else limits.snapshots_busy
             self._take(self._cache.snapshots(oldest, few))
             floor = self._cache.floor(self._done)
         self._settle(floor)
@@ -320,7 +315,8 @@ class StagePartition:
 
     def _settle(self, floor: int) -> None:
         """Note up to where everything is done and in snapshots; forget what was kept to repeat it."""
-        if floor - 1 > self._settled:
+        # Not a record for nothing but this: it only saves looking at items that come again.
+        if floor - 1 > self._settled and (self._unwritten or floor > self._done):
             self._settled = floor - 1
             self._take([StateRow(self.stage, DONE, floor - 1, 0, b"")])
         while self._tail and self._tail[0][0].order < floor:
@@ -335,8 +331,8 @@ def _answer(item: Work, found: Assessment, added: dict[str, Any], out: Output) -
         or found.too_late or found.duplicate or found.reasons or added
     ):  # fmt: skip
         out.answers.answers.append(Answer(item.order, item.subject_id, 0, found, added or None))
-    elif found.score or found.features:
-        out.answers.scores.append((item.order, found.score, found.features))
+    elif found.score:
+        out.answers.scores.append((item.order, found.score))
 
 
 def _reply(stage: str, item: Work, added: dict[str, Any] | None, out: Output) -> None:

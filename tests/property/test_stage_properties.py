@@ -21,7 +21,7 @@ from streams.testing import HOUR_MS, CountingEngine, CountingState, JsonCodec, s
 from streams.wire import Adopt, Answer, Answers, Batch, Facts, Item, Tick, Work, partition_of
 
 Part = tuple[str, int]
-SMALL = StageLimits(cache_subjects=3, tail_items=6, snapshots_busy=1, snapshots_idle=2)
+SMALL = StageLimits(cache_subjects=3, tail_items=6)
 PARTITIONS = 2
 
 
@@ -53,7 +53,7 @@ class Line:
         self.facts: dict[int, list[Facts]] = defaultdict(list)
         self.engine_for, self.limits = engine_for, limits
         self.answered: dict[tuple[str, int, str, int], Answer] = {}
-        self.scores: dict[tuple[str, int], float] = {}
+        self.scores: dict[tuple[str, int], list[Any]] = {}
         self.orders: dict[Part, set[int]] = defaultdict(set)
         self.written: dict[Part, list[StateRow]] = defaultdict(list)
         self.committed: dict[Part, tuple[int, int]] = defaultdict(lambda: (0, 0))
@@ -93,9 +93,9 @@ class Line:
             key = (part[0], answer.order, answer.subject_id, answer.due_ms)
             assert self.answered.setdefault(key, answer) == answer
 
-    def flush(self, part: Part, is_idle: bool, rows: int | None = None) -> None:
+    def flush(self, part: Part, few: int, rows: int | None = None) -> None:
         """Write snapshots as a worker does; where it dies after so many rows, it starts again."""
-        written = self.running[part].snapshots(is_idle)
+        written = self.running[part].snapshots(few)
         self.send(part, len(self.unsent[part]))
         self.written[part] += written.rows[:rows]
         if rows is not None:
@@ -118,8 +118,8 @@ class Line:
                 self.send(part, len(self.unsent[part]))
         for part, partition in self.running.items():
             assert partition.waiting == 0
-            while partition.unwritten or partition.snapshots(True).rows:
-                self.flush(part, True)
+            while partition.unwritten or partition.snapshots(1).rows:
+                self.flush(part, 1)
 
     def states(self) -> dict[tuple[str, str], StateRow]:
         found: dict[tuple[str, str], StateRow] = {}
@@ -267,7 +267,7 @@ steps = st.lists(
     st.one_of(
         st.tuples(st.just("feed"), parts, st.integers(1, 12)),
         st.tuples(st.just("send"), parts, st.integers(1, 3)),
-        st.tuples(st.just("flush"), parts, st.integers(0, 1)),
+        st.tuples(st.just("flush"), parts, st.integers(0, 3)),
         st.tuples(st.just("dies"), parts, st.integers(0, 5)),
         st.tuples(st.just("crash"), parts, st.just(0)),
         st.tuples(st.just("again"), parts, st.integers(1, 40)),
@@ -285,9 +285,9 @@ def disturbed(logs: dict[Part, list[Item]], engine_for: Any, what: list[Any]) ->
         elif step == "send":
             line.send(part, amount)
         elif step == "flush":
-            line.flush(part, bool(amount))
+            line.flush(part, amount)
         elif step == "dies":
-            line.flush(part, True, amount)
+            line.flush(part, 2, amount)
         elif step == "crash":
             line.start(part)
         else:  # the desk started again and repeats what it sent

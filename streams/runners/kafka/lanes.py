@@ -13,7 +13,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from time import monotonic, perf_counter
 from typing import Any
 
+from aiokafka import AIOKafkaProducer
+
 from streams.ports import Codec, Engine, Sensor, StateRow
+from streams.runners.kafka.connection import Broker
 from streams.runners.kafka.snapshots import SnapshotRows, record_of
 from streams.runners.kafka.topics import MAX_BYTES, Topics
 from streams.runners.kafka.watch import Watch
@@ -29,7 +32,13 @@ Place = tuple[str, int]
 """Topic and partition."""
 Commit = Callable[[Mapping[Place, int]], Awaitable[Any]]
 _WHOLE_BYTES = MAX_BYTES // 2
+_BATCH_BYTES = 262_144
 _IDLE_S = 1.0
+_IDLE_SNAPSHOTS = 1_000
+"""Written at a time where nothing comes: a quiet partition has none unwritten soon."""
+_BUSY_SHARE = 100
+"""While items come, one in so many of the unwritten states is written at a time: what is touched again
+and again is written seldom."""
 
 
 class GapError(Exception):
@@ -129,7 +138,7 @@ class Lanes:
     topics
         Names.
     producer
-        An idempotent `AIOKafkaProducer` that waits for all replicas.
+        From `producer_of`.
     engines, limits, sensor, watch
         The parts.
     written
@@ -207,7 +216,8 @@ class Lanes:
                 sent, self._sent = self._sent, []
             await _all(sent)
             for part, _, written in taken:
-                await self._write(*part, written.rows)
+                if written.rows:
+                    await self._write(*part, written.rows)
             offsets = {
                 (topic, part[1]): offset
                 for part, lane, written in taken
@@ -223,8 +233,10 @@ class Lanes:
         Returns whether everything was written; where it was not, the rows in memory are ahead of
         the topics and must not be used again.
         """
+        waits = self._watch.waits
         try:
-            async with asyncio.timeout(self._watch.waits.farewell):
+            # No heartbeat is sent in a rebalance: a session must not end over this.
+            async with asyncio.timeout(min(waits.farewell, waits.session / 3)):
                 while True:
                     await self.flush(commit, is_last=True)
                     if not any(lane.partition.unwritten for lane in self._open.values()):
@@ -237,7 +249,9 @@ class Lanes:
 
     @staticmethod
     def _snapshots(lane: Lane, is_last: bool) -> Written:
-        written = lane.partition.snapshots(is_last or lane.is_idle())
+        unwritten = lane.partition.unwritten
+        few = _IDLE_SNAPSHOTS if is_last or lane.is_idle() else -(-unwritten // _BUSY_SHARE)
+        written = lane.partition.snapshots(few)
         again, lane.again = lane.again, []
         return Written([*again, *written.rows], written.floor)
 
@@ -246,12 +260,24 @@ class Lanes:
         self._open.clear()
 
     async def _write(self, stage: str, partition: int, rows: Iterable[StateRow]) -> None:
-        topic, futures = self._topics.state(stage), []
+        topic, builder, sent = self._topics.state(stage), self._producer.create_batch(), []
         for row in rows:
             key, value = record_of(row)
-            futures.append(await self._send(topic, partition, value, key))
-        for metadata in await _all(futures):
-            self._written(stage, partition, metadata.offset)
+            if builder.append(key=key, value=value, timestamp=None) is None:
+                sent.append((await self._send_batch(builder, topic, partition), builder.record_count()))
+                builder = self._producer.create_batch()
+                if builder.append(key=key, value=value, timestamp=None) is None:
+                    raise ValueError(f"{topic}: the snapshot of {row.id!r} has {len(value)} bytes: too many")
+        sent.append((await self._send_batch(builder, topic, partition), builder.record_count()))
+        for future, count in sent:
+            first = (await future).offset
+            for offset in range(first, first + count):
+                self._written(stage, partition, offset)
+
+    async def _send_batch(self, builder: Any, topic: str, partition: int) -> Awaitable[Any]:
+        self._watch.check()
+        found: Awaitable[Any] = await self._producer.send_batch(builder, topic, partition=partition)
+        return found
 
     async def _send_output(self, out: Output) -> None:
         if out.answers.orders:
@@ -260,9 +286,22 @@ class Lanes:
         for partition, facts in out.facts.items():
             self._sent.append(await self._send(self._topics.facts, partition, encode(facts)))
 
-    async def _send(self, topic: str, partition: int, value: bytes, key: bytes | None = None) -> Any:
+    async def _send(self, topic: str, partition: int, value: bytes) -> Any:
         self._watch.check()
-        return await self._producer.send(topic, value, key=key, partition=partition)
+        return await self._producer.send(topic, value, partition=partition)
+
+
+def producer_of(broker: Broker) -> AIOKafkaProducer:
+    """Return a producer for `Lanes`: all replicas acknowledge; nothing comes twice or out of order."""
+    return AIOKafkaProducer(
+        **broker.options,
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=2,
+        max_batch_size=_BATCH_BYTES,
+        max_request_size=MAX_BYTES,
+        request_timeout_ms=60_000,
+    )
 
 
 async def _all(futures: Iterable[Awaitable[Any]]) -> list[Any]:

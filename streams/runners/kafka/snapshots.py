@@ -89,7 +89,8 @@ class ChangelogRows:
         self._offsets: dict[int, int] = {}
         self._seen: dict[int, int] = {}
         self._recovering: set[int] = set()
-        self._generation = 0
+        self.generation = 0
+        """Of the last assignment."""
 
     def rows(self, partition: int) -> SnapshotRows:
         """Return the snapshots of a partition; of one that has none yet: empty ones, to be filled."""
@@ -115,7 +116,7 @@ class ChangelogRows:
             self._rows.pop(number, None)
             self._offsets.pop(number, None)
         self._seen = {number: self.reached(number) for number in partitions}
-        self._recovering, self._generation = set(partitions), generation
+        self._recovering, self.generation = set(partitions), generation
 
     def completed(self) -> None:
         """Note that every partition is read to its end."""
@@ -127,13 +128,15 @@ class ChangelogRows:
         That is another one where the record was read before the last assignment and came late:
         whoever goes on behind it would leave out what is between.
         """
-        if generation == self._generation and partition in self._seen:
+        if generation == self.generation and partition in self._seen:
             self._seen[partition] = offset
         return self._seen.get(partition, -1)
 
-    def apply(self, partition: int, offset: int, generation: int, key: bytes, value: bytes | None) -> None:
-        """Take a record that was read since the last assignment."""
-        if generation != self._generation or partition not in self._seen:
+    def apply(
+        self, partition: int, offset: int, generation: int, key: bytes = b"", value: bytes | None = None
+    ) -> None:
+        """Take a record that was read since the last assignment; without a value, its offset alone."""
+        if generation != self.generation or partition not in self._seen:
             return
         if value is not None:
             self.rows(partition).apply(key, value)

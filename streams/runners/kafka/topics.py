@@ -92,11 +92,14 @@ def wanted(topics: Topics) -> list[Wanted]:
         "max.message.bytes": str(MAX_BYTES),
     }
     # A worker that was thought dead may write an old snapshot behind a newer one. Recovery keeps the
-    # newer one; so that it is still there, the log stays as it was written for a day.
+    # newer one and writes it again; so that it is still there, nothing is compacted for ten minutes,
+    # many sessions. Much longer would make recoveries long: they read what is not compacted.
     kept = {
         "cleanup.policy": "compact",
-        "min.compaction.lag.ms": str(DAY_MS),
+        "min.compaction.lag.ms": "600000",
+        "max.compaction.lag.ms": "3600000",
         "min.cleanable.dirty.ratio": "0.2",
+        "segment.ms": "600000",
         "segment.bytes": "67108864",
         "max.message.bytes": str(MAX_BYTES),
     }

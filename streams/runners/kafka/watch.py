@@ -31,7 +31,7 @@ class Waits:
     """Input waits and nothing of it is carried out for so long: the worker leaves."""
     recovery: float = 300.0
     """States are not back for so long after a start or a rebalance: the worker leaves."""
-    flush: float = 0.25
+    flush: float = 0.5
     """Between two writes of snapshots."""
     farewell: float = 10.0
     """For writing what is unwritten before partitions are given away."""

@@ -20,8 +20,9 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams.ports import Sensor
+from streams.runners.kafka.changelogs import read_back
 from streams.runners.kafka.connection import Broker
-from streams.runners.kafka.lanes import CUSTOMER, Engines, Lanes, Place
+from streams.runners.kafka.lanes import CUSTOMER, Engines, Lanes, Place, producer_of
 from streams.runners.kafka.offsets import Lag, Offsets
 from streams.runners.kafka.snapshots import ChangelogRows
 from streams.runners.kafka.topics import MAX_BYTES, Topics
@@ -111,7 +112,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
 
 class Consumer(driver.Consumer):
-    """Commits what it is told to."""
+    """Commits what it is told to, and has snapshots brought back before Faust looks how many there are."""
+
+    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
+        """Return the ends of changelogs; called at the begin of a recovery, and then alone."""
+        await self.app.bring_back(partitions)
+        found: Mapping[TP, int] = await super().highwaters(*partitions)
+        return found
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -158,15 +165,7 @@ class WorkerApp(faust.App):
 
     async def begin(self) -> None:
         """Connect what is not Faust's; before `start`."""
-        self.sender = aiokafka.AIOKafkaProducer(
-            **self.brokers.options,
-            acks="all",
-            enable_idempotence=True,
-            linger_ms=2,
-            max_batch_size=262_144,
-            max_request_size=MAX_BYTES,
-            request_timeout_ms=60_000,
-        )
+        self.sender = producer_of(self.brokers)
         self.offsets = Offsets(self.brokers, self.names.workers)
         self.lanes = Lanes(
             self.names,
@@ -204,6 +203,14 @@ class WorkerApp(faust.App):
         await self.stop()
         await self.sender.stop()
         await self.offsets.stop()
+
+    async def bring_back(self, changelogs: Iterable[TP]) -> None:
+        """Read changelogs to their end."""
+        by_topic = {self.names.state(stage): table.changelog for stage, table in self.snapshots.items()}
+        places = sorted(changelogs)
+        await read_back(self.brokers, by_topic, places)
+        for tp in places:
+            self.tables.recovery.active_offsets[tp] = by_topic[tp.topic].reached(tp.partition)
 
     async def beat(self) -> None:
         """Show the watch that the loop goes round, for ever."""
@@ -338,7 +345,8 @@ def build_worker(
         broker=[f"kafka://{address}" for address in broker.bootstrap.split(",")],
         broker_credentials=_credentials(broker),
         broker_session_timeout=waits.session,
-        broker_request_timeout=max(waits.session + 10, 40),
+        # Our connections have their own; this is how long Faust waits for a step of a recovery.
+        broker_request_timeout=max(waits.session, waits.recovery),
         store="memory://",
         processing_guarantee="at_least_once",
         autodiscover=False,
