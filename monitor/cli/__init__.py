@@ -25,6 +25,7 @@ COMMANDS = {
     "replay": "replay",
     "simulate": "simulate",
     "bench": "bench",
+    "sizing": "sizing",
     "export-state": "moving",
     "import-state": "moving",
 }
