@@ -224,6 +224,21 @@ def streamed(db: Database, sql: str, parameters: Sequence[Any] = ()) -> Iterator
     return iter(db.execute(sql, parameters))
 
 
+def insert(db: Database, table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> None:
+    """Add rows that are not there yet, as fast as the database can.
+
+    Parameters
+    ----------
+    columns
+        Name to PostgreSQL's type (`int8`, `bytea`, `text`), in the order of the values.
+    """
+    if isinstance(db, PostgresDatabase):
+        db.copy(table, columns, rows)
+    else:
+        places = ", ".join("?" * len(columns))
+        db.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", rows)  # noqa: S608
+
+
 def is_unavailable(error: BaseException) -> bool:
     """Tell whether a database cannot serve now, so that the same may work later.
 

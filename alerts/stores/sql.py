@@ -5,18 +5,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import orjson
 
 from alerts import outbox
 from alerts.lifecycle import SEVERITIES, Alert, Status
 from alerts.ports import Counted, Filter, Message, Order, Standing, Step
-from monitor.database import Database
+from monitor.database import Database, insert
 
 SCHEMA = (
     """
@@ -103,23 +100,18 @@ _STANDING = (
     "SELECT id, case_id, rule, subject, subject_id, status, severity, opened_ms, cooldown_ms, "
     "snoozed_until_ms, hits, last_hit_ms FROM alerts "
 )
+_HIT = {
+    "seq": "int8", "alert_id": "text", "time_ms": "int8", "event_id": "text", "ref": "int8", "say": "text",
+}  # fmt: skip
+_STEP = {
+    "seq": "int8", "alert_id": "text", "time_ms": "int8", "action": "text", "actor": "text",
+    "reason": "text", "disposition": "text", "until_ms": "int8",
+}  # fmt: skip
 _ORDERS: Mapping[Order, str] = {
     Order.PRIORITY: "priority DESC, due_ms, id",
     Order.NEWEST: "opened_ms DESC, id DESC",
 }
 _EVERYTHING = Filter()
-
-
-def open_read_only(database: Path) -> sqlite3.Connection:
-    """Open a database for reading only: for pages and the command line, beside a running monitor.
-
-    Raises
-    ------
-    sqlite3.OperationalError
-        The file does not exist or is no database.
-    """
-    uri = f"file:{quote(str(database.absolute()))}?mode=ro"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5.0, check_same_thread=False)
 
 
 class SqlAlertStore:
@@ -215,7 +207,7 @@ class SqlAlertStore:
     def add_counted(self, hits: Iterable[Counted]) -> None:
         """Add hits that alerts counted."""
         rows = [(hit.alert_id, hit.time_ms, hit.event_id, hit.ref, hit.say) for hit in hits]
-        self._add("alert_hits (seq, alert_id, time_ms, event_id, ref, say)", rows)
+        self._add("alert_hits", _HIT, rows)
 
     def add_steps(self, steps: Iterable[Step]) -> None:
         """Add to the histories."""
@@ -231,7 +223,7 @@ class SqlAlertStore:
             )
             for step in steps
         ]
-        self._add("alert_steps (seq, alert_id, time_ms, action, actor, reason, disposition, until_ms)", rows)
+        self._add("alert_steps", _STEP, rows)
 
     def grades(self, customers: Sequence[str]) -> dict[str, int]:
         """Return the grades of those of the customers that have 12 or worse (10, 11, 12)."""
@@ -254,15 +246,13 @@ class SqlAlertStore:
         """Add messages to the outbox, in order."""
         outbox.post(self._connection, messages)
 
-    def _add(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    def _add(self, table: str, columns: Mapping[str, str], rows: Sequence[tuple[Any, ...]]) -> None:
         # Numbered here, not by the database: PostgreSQL's own numbers have gaps after a rollback, and
         # two runs over the same events would differ.
         if rows:
-            query = f"SELECT COALESCE(MAX(seq), 0) FROM {table.split(maxsplit=1)[0]}"  # noqa: S608 (constants only)
+            query = f"SELECT COALESCE(MAX(seq), 0) FROM {table}"  # noqa: S608 (constants only)
             (last,) = self._connection.execute(query).fetchone()
-            numbered = [(seq, *row) for seq, row in enumerate(rows, last + 1)]
-            places = ", ".join("?" * len(numbered[0]))
-            self._connection.executemany(f"INSERT INTO {table} VALUES ({places})", numbered)  # noqa: S608
+            insert(self._connection, table, columns, [(last + n, *row) for n, row in enumerate(rows, 1)])
 
     def _alerts(self, rest: str, values: Sequence[Any]) -> Iterator[Alert]:
         rows = self._connection.execute(f"SELECT {_COLUMNS} FROM alerts {rest}", values)  # noqa: S608 (constants only)

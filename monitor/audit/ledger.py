@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from monitor.database import Database
+from monitor.database import Database, insert
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS ledger (
@@ -37,7 +37,15 @@ GENESIS = bytes(32)
 
 _ALL = 2**62
 
-_COLUMNS = "seq, time_ms, kind, subject, body, hash"
+_TYPES = {
+    "seq": "int8",
+    "time_ms": "int8",
+    "kind": "text",
+    "subject": "text",
+    "body": "bytea",
+    "hash": "bytea",
+}
+_COLUMNS = ", ".join(_TYPES)
 # In SQLite, text is read as bytes: a flipped byte may leave text that is no UTF-8, which its reader
 # would refuse before `verify` could name the entry.
 _SQLITE_COLUMNS = "seq, time_ms, CAST(kind AS BLOB), CAST(subject AS BLOB), body, hash"
@@ -190,7 +198,7 @@ class Ledger:
         stored, first = self._stored_head()[0], self._buffer[0][0]
         if first != stored + 1:
             raise RuntimeError(f"ledger: expected to append entry {stored + 1}, was {first}")
-        self._connection.executemany("INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?)", self._buffer)
+        insert(self._connection, "ledger", _TYPES, self._buffer)
         self._buffer.clear()
 
     def rollback(self) -> None:

@@ -12,8 +12,9 @@ import pytest
 from alerts.lifecycle import Alert, Status
 from alerts.outbox import connect
 from alerts.ports import AlertStore, Counted, Filter, Order, Step, standing_of
-from alerts.stores.sql import SCHEMA, SqlAlertStore, open_read_only
+from alerts.stores.sql import SCHEMA, SqlAlertStore
 from monitor.database import Database, connect_postgres
+from streams.stores.sqlite import read_only
 
 
 @pytest.fixture
@@ -216,7 +217,7 @@ def test_a_read_only_store_reads_beside_the_writer_and_cannot_write(tmp_path: Pa
     SqlAlertStore(writer).put([alert(1)])
     writer.execute("BEGIN IMMEDIATE")
     SqlAlertStore(writer).put([alert(2)])
-    reader = open_read_only(tmp_path / "riskmon.db")
+    reader = read_only(tmp_path / "riskmon.db")
     assert numbers(SqlAlertStore(reader).select()) == [1]
     writer.execute("COMMIT")
     assert numbers(SqlAlertStore(reader).select()) == [1, 2]
@@ -232,6 +233,6 @@ def test_a_database_left_by_a_clean_stop_opens_read_only(tmp_path: Path) -> None
     writer.executescript(SCHEMA)
     SqlAlertStore(writer).put([alert(1)])
     writer.close()
-    reader = open_read_only(tmp_path / "riskmon.db")
+    reader = read_only(tmp_path / "riskmon.db")
     assert SqlAlertStore(reader).count() == 1
     reader.close()
