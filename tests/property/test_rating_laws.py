@@ -15,6 +15,7 @@ from yaml import safe_load
 
 from monitor.core.assessment import Hit, RatingChange, RatingNotice
 from monitor.core.decisions import IMPOSE, LIFT, OVERRIDE, RESTORE, SUPPRESS, Decision
+from monitor.core.explain import explain_rating
 from monitor.core.rating import Rater, RatingState
 from monitor.core.rating_config import DAY_MS, DIMENSIONS, HOUR_MS, RatingConfig
 from monitor.core.rating_shown import Rating
@@ -267,3 +268,83 @@ def test_a_grade_is_left_downwards_only_after_thirty_calm_days(rater, stream, wa
             assert change.score >= bounds[change.grade]
     for one, other in zip(customer.changes[1:], customer.changes[2:], strict=False):
         assert other.grade == 10 or other.time_ms - one.time_ms >= DAY_MS
+
+
+@law
+@given(raters, steps, gaps)
+def test_what_is_said_to_come_if_nothing_happens_comes(rater, stream, waits) -> None:
+    customer = lived(rater, stream, waits)
+    said = customer.rating().ahead
+    seen = len(customer.changes)
+    customer.wait(24 * 365 * 12)
+    assert [(one.time_ms, one.grade, one.score) for one in said] == [
+        (change.time_ms, change.grade, change.score) for change in customer.changes[seen:]
+    ]
+
+
+@law
+@given(raters, st.lists(hits, min_size=1, max_size=6), profiles, st.sampled_from([0, 30, 300, 2000]))
+def test_a_rating_without_a_rule_is_that_of_a_customer_it_never_hit(rater, batch, profile, later) -> None:
+    def rated(given_hits: list[Hit]) -> Customer:
+        customer = Customer(rater)
+        customer.profile = profile
+        customer.apply(given_hits)
+        return customer
+
+    for one in rated(batch).rating(later * HOUR_MS).without:
+        if one.kind == "rule":
+            never = rated([hit for hit in batch if hit.rule != one.name]).rating(later * HOUR_MS)
+            assert one.score == never.score
+            assert one.grade == rater.grading.grade_of(round(never.score * 100))
+
+
+@law
+@given(raters, steps, gaps)
+def test_nothing_that_raises_the_score_is_missing_from_what_would_lower_it(rater, stream, waits) -> None:
+    rating = lived(rater, stream, waits).rating()
+    raising = {
+        part["name"] for part in rating.parts if part["kind"] in ("rule", "floor") and part["points"] > 0
+    }
+    assert raising <= {one.name for one in rating.without}
+    for one in rating.without:
+        assert one.score <= rating.score or one.kind in ("ceiling", "override")
+
+
+@law
+@given(raters, steps, gaps)
+def test_the_customers_text_tells_nothing_of_what_happened(rater, stream, waits) -> None:
+    customer = lived(rater, stream, waits)
+    assert explain_rating(customer.rating(), "customer") == explain_rating(
+        Customer(rater).rating(), "customer"
+    )
+
+
+@law
+@given(raters, steps, gaps)
+def test_every_text_can_be_told_of_every_rating(rater, stream, waits) -> None:
+    rating = lived(rater, stream, waits).rating()
+    officer, auditor = (explain_rating(rating, audience) for audience in ("officer", "auditor"))
+    assert auditor.startswith(officer)
+    assert f"score {rating.score:.2f} of 100" in officer
+
+
+@law
+@given(raters, steps, gaps)
+def test_a_safer_grade_by_hand_had_two_persons(rater, stream, waits) -> None:
+    customer = lived(rater, stream, waits)
+    override = customer.state.override
+    if override is not None and override.grade > override.basis:
+        assert override.author != override.approver
+        assert override.approver
+    for suppression in customer.state.suppressions:
+        assert suppression.approver not in ("", suppression.author)
+        assert suppression.until_ms <= customer.now_ms + 90 * DAY_MS
+
+
+@law
+@given(raters, steps, gaps)
+def test_the_grade_in_force_is_never_below_a_floor_of_the_whole_rating(rater, stream, waits) -> None:
+    rating = lived(rater, stream, waits).rating()
+    floors = [one.score for one in rating.limits if one.kind == "floor" and one.dimension is None]
+    if rating.override is not None and floors:
+        assert rating.grade <= rater.grading.grade_of(round(max(floors) * 100))
