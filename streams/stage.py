@@ -331,8 +331,8 @@ def _answer(item: Work, found: Assessment, added: dict[str, Any], out: Output) -
         or found.too_late or found.duplicate or found.reasons or added
     ):  # fmt: skip
         out.answers.answers.append(Answer(item.order, item.subject_id, 0, found, added or None))
-    elif found.score:
-        out.answers.scores.append((item.order, found.score))
+    elif found.score or found.features:
+        out.answers.scores.append((item.order, found.score, found.features))
 
 
 def _reply(stage: str, item: Work, added: dict[str, Any] | None, out: Output) -> None:
