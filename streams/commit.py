@@ -151,7 +151,7 @@ class Committer:
             counters.failures += len(assessment.failures)
             for rule, _ in assessment.failures:
                 self.sensor.on_failure(rule)
-        if not (assessment.hits or assessment.rating or assessment.too_late):
+        if not (assessment.hits or assessment.rating or assessment.notices or assessment.too_late):
             return
         counters.hits += len(assessment.hits)
         counters.rating_changes += len(assessment.rating)

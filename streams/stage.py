@@ -327,7 +327,7 @@ class StagePartition:
 
 def _answer(item: Work, found: Assessment, added: dict[str, Any], out: Output) -> None:
     if (
-        found.hits or found.rating or found.failures or found.late
+        found.hits or found.rating or found.notices or found.failures or found.late
         or found.too_late or found.duplicate or found.reasons or added
     ):  # fmt: skip
         out.answers.answers.append(Answer(item.order, item.subject_id, 0, found, added or None))
