@@ -100,6 +100,7 @@ class Watch:
 
 
 def _position(db: Database) -> tuple[int, int]:
+    _digest(db)  # without a configuration nothing can be taken or shown
     head: Any = progress(db).get("head", 0)
     return head, last_posted(db)
 
@@ -144,8 +145,6 @@ def in_force(db: Database, known: tuple[str, Configuration] | None = None) -> tu
         There is none yet.
     """
     digest = _digest(db)
-    if digest is None:
-        raise UnavailableError("no configuration is in force yet\n  hint: start `riskmon desk`")
     if known is not None and known[0] == digest:
         return known
     archive = artifact(db, CONFIGURATION, digest)
@@ -154,10 +153,12 @@ def in_force(db: Database, known: tuple[str, Configuration] | None = None) -> tu
     return digest, Configuration.of_archive(archive)
 
 
-def _digest(db: Database) -> str | None:
+def _digest(db: Database) -> str:
     rulebooks: Any = progress(db).get("rulebooks")
     if rulebooks:
         return str(rulebooks[-1][1])
     # Before the first worker answers, what the desk began with.
     row = db.execute("SELECT value FROM meta WHERE key = ?", (PLACE,)).fetchone()
-    return msgspec.json.decode(row[0], type=Place).configuration if row else None
+    if row is None:
+        raise UnavailableError("no configuration is in force yet\n  hint: start `riskmon desk`")
+    return msgspec.json.decode(row[0], type=Place).configuration
