@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from monitor.app import configuration_engines
@@ -12,6 +13,7 @@ from monitor.core.engine import Engine
 from monitor.core.rating_shown import Rating
 from monitor.core.show import show_rating
 from monitor.database import Database
+from streams.codec import Codec
 from streams.history import CUSTOMER, customer_state
 
 
@@ -34,7 +36,7 @@ def customer_rating(
     run on to the moment asked for.
     """
     engines = configuration_engines(db)
-    found = customer_state(db, build_codec(configuration), engines, customer_id, at_ms)
+    found = customer_state(db, _codec(configuration.archive), engines, customer_id, at_ms)
     if found is None or found[0].rating is None or found[0].rating.grade is None:
         return None
     state, engine = found
@@ -43,6 +45,12 @@ def customer_rating(
     engine.tick(moment_ms, CUSTOMER, customer_id, state)
     rating = show_rating(engine.rater, state.rating, moment_ms)
     return Shown(customer_id, rating, _history(db, customer_id, moment_ms))
+
+
+@lru_cache(maxsize=2)
+def _codec(archived: bytes) -> Codec:
+    """Build a codec once: it takes longer than a customer's year."""
+    return build_codec(Configuration.of_archive(archived))
 
 
 def _history(db: Database, customer_id: str, until_ms: int) -> tuple[dict[str, Any], ...]:

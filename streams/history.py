@@ -102,13 +102,14 @@ def _snapshot(db: Database, customer_id: str) -> tuple[int, bytes] | None:
 
 
 def _named_rows(db: Database, first: int, customer_id: str) -> Iterator[JournalRow]:
-    """Give the rows of a customer, by its own index, and ticks."""
+    """Give the rows of a customer, by its own index, and the ticks after the first of them."""
     # The condition on the body is that of the index `journal_ticks`.
     found = db.execute(
         f"SELECT {_COLUMNS} FROM journal WHERE seq >= ? AND customer_id = ? UNION ALL"  # noqa: S608 (constants)
-        f" SELECT {_COLUMNS} FROM journal WHERE seq >= ? AND customer_id IS NULL"
-        """ AND substring(body FROM 1 FOR 18) = '{"event_id":"tick-'::bytea ORDER BY seq""",
-        (first, customer_id, first),
+        f" SELECT {_COLUMNS} FROM journal WHERE seq > (SELECT MIN(seq) FROM journal WHERE customer_id = ?)"
+        """ AND customer_id IS NULL AND substring(body FROM 1 FOR 18) = '{"event_id":"tick-'::bytea"""
+        " ORDER BY seq",
+        (first, customer_id, customer_id),
     )
     return (JournalRow(*row) for row in found)
 
