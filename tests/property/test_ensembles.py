@@ -27,6 +27,7 @@ def config(name="unusual", weight=1.0, segments=(), detector="densities"):
         detector=detector,
         parameters=parameters[detector],
         features=(),
+        bounds={},
         segments=segments,
         weight=weight,
         warm_up=100,

@@ -167,6 +167,7 @@ def published():
         detector="densities",
         parameters={"bins": 20, "cuts": 0, "window": 500, "fading": 0.9},
         features=(),
+        bounds={},
         segments=(),
         weight=1.0,
         warm_up=500,

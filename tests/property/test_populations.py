@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import msgspec
@@ -39,6 +40,7 @@ def config(detector: str, features: tuple[str, ...] = ()) -> PopulationConfig:
         detector=detector,
         parameters=SMALL[detector],
         features=features,
+        bounds={},
         segments=(),
         weight=1.0,
         warm_up=100,
@@ -143,6 +145,16 @@ def test_limits_that_are_not_declared_are_learnt_from_the_first_vectors():
     version = learnt("densities", calm(), free).publish()
     assert version.limits[0] == pytest.approx((1.5, 3.5))
     assert Published(version, free).score_one((50.0, 50.0, 50.0)) > 0.5
+
+
+def test_bounds_of_the_configuration_go_before_those_of_the_feature():
+    one_sided = replace(config("densities"), bounds={"amount": (3.0, 10.0)})
+    population = Population(one_sided, "", FEATURES)
+    for n, vector in enumerate(calm()):
+        population.learn_one(n, vector)
+    published = Published(population.publish(), FEATURES)
+    assert published.version.limits[0] == (3.0, 10.0)
+    assert published.score_one((0.0, 2.0, 0.1)) == published.score_one((2.5, 2.0, 0.1))
 
 
 def test_a_version_knows_its_features_by_name():

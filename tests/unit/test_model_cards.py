@@ -18,6 +18,7 @@ def published(model: str, times: int) -> list[Version]:
         detector="densities",
         parameters={"bins": 5, "cuts": 0, "window": 100, "fading": 0.5},
         features=(),
+        bounds={},
         segments=(),
         weight=1.0,
         warm_up=100,

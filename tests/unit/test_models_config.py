@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from monitor.core.features import NAMES
 from monitor.core.models.config import ModelsConfig, ModelsConfigError
 
 SHIPPED = yaml.safe_load(Path("config/models.yaml").read_text(encoding="utf-8"))
 
 
 def test_the_shipped_file_is_right():
-    config = ModelsConfig.from_plain(SHIPPED)
+    config = ModelsConfig.from_plain(SHIPPED, NAMES)
     (unusual,) = config.populations
     assert (unusual.name, unusual.detector, unusual.publish_ms) == ("unusual", "densities", 86_400_000)
     assert unusual.parameters["bins"] == 40
@@ -36,6 +37,7 @@ def test_every_mistake_is_told_at_once():
                 "detector": "half_space_trees",
                 "parameters": {"trees": 2.5, "hight": 8},
                 "features": ["amount", "amuont", "amount"],
+                "bounds": {"amount": [5, 1], "cuont": [0, 1]},
                 "warm_up": 5,
                 "publish_hours": 24,
             }
@@ -53,6 +55,10 @@ def test_every_mistake_is_told_at_once():
         "models.yaml: populations.unusual.features: 'amount' appears twice\n"
         "  hint: keep one of them\n"
         "models.yaml: populations.unusual.features: unknown name 'amuont'\n"
+        "  hint: expected one of amount, count\n"
+        "models.yaml: populations.unusual.bounds.amount: expected two rising numbers, was [5, 1]\n"
+        "  hint: write [0, 10]\n"
+        "models.yaml: populations.unusual.bounds.cuont: unknown feature\n"
         "  hint: expected one of amount, count\n"
         "models.yaml: populations.unusual.warm_up: expected a number from 100 to 1e+07, was 5\n"
         "  hint: write a number\n"

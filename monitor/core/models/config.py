@@ -45,6 +45,9 @@ class PopulationConfig:
     parameters: Mapping[str, float]
     features: tuple[str, ...]
     """Names of the features it sees; empty: all of them."""
+    bounds: Mapping[str, tuple[float, float]]
+    """Lowest and highest value of features, where other than they declare; what lies outside counts as
+    the bound. A lowest value in the middle lets only high ones be odd."""
     segments: tuple[str, ...]
     """Segments of customers that have a population of their own; all others share one."""
     weight: float
@@ -122,6 +125,7 @@ def _population(page: Page, name: str, features: Collection[str]) -> PopulationC
         detector=detector,
         parameters=_parameters(page.page("parameters", optional=True), PARAMETERS[detector]),
         features=_names(page, "features", features),
+        bounds=_bounds(page.page("bounds", optional=True), features),
         segments=_names(page, "segments", ()),
         weight=page.number("weight", 0.001, 1000, 1.0),
         warm_up=int(page.number("warm_up", 100, 10_000_000)),
@@ -140,6 +144,20 @@ def _parameters(page: Page, known: Mapping[str, tuple[float, float, float]]) -> 
             page.wrong(name, f"expected a whole number, was {value:g}", f"write {value:.0f}")
         found[name] = int(value) if name in WHOLE else value
     page.close()
+    return found
+
+
+def _bounds(page: Page, known: Collection[str]) -> dict[str, tuple[float, float]]:
+    found = {}
+    for name in page.plain:
+        if known and name not in known:
+            page.wrong(str(name), "unknown feature", f"expected one of {', '.join(sorted(known))}")
+            continue
+        values = page.items(name)
+        if len(values) == 2 and all(type(one) in (int, float) for one in values) and values[0] < values[1]:
+            found[name] = (float(values[0]), float(values[1]))
+        else:
+            page.wrong(name, f"expected two rising numbers, was {values!r}", "write [0, 10]")
     return found
 
 

@@ -75,7 +75,11 @@ class Population:
         self._sample = Sample(SAMPLED)
         self._limits: tuple[tuple[float, float], ...] = ()
         self._detector: Detector | None = None
-        if all(feature.low is not None and feature.high is not None for feature in self._features):
+        given = [
+            feature.name in config.bounds or (feature.low is not None and feature.high is not None)
+            for feature in self._features
+        ]
+        if all(given):
             self._begin([])
 
     @property
@@ -176,7 +180,8 @@ class Population:
         """Make the detector: its limits are declared, or learnt from the first vectors."""
         columns = list(zip(*early, strict=True)) or [()] * len(self._features)
         self._limits = tuple(
-            _limit(feature, column) for feature, column in zip(self._features, columns, strict=True)
+            self.config.bounds.get(feature.name) or _limit(feature, column)
+            for feature, column in zip(self._features, columns, strict=True)
         )
         self._detector = self._made()
         for vector in early:
