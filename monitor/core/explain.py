@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from monitor.core.rating_shown import Limit, Rating, Without
+from monitor.core.rating_shown import Ahead, Limit, Rating
 from monitor.core.rating_state import Proposal, Suppression
 from monitor.core.scoring import DimensionScore
 
@@ -54,10 +54,9 @@ def explain_rating(rating: Rating, audience: str) -> str:
     rating 13 (medium-low), score 20.93 of 100, first rating
       20.93  compliance: A-121
     = 20.93  0.85 x compliance 24.62, more than the weighted sum 16.63
-    without A-121: 14, score 17.00
-    without F-308: still 13, score 20.93
+    without A-121 the score would be 17.00, grade 14
     next review due 2027-10-02
-    >>> for line in explain_rating(rating, "auditor").splitlines()[13:]:
+    >>> for line in explain_rating(rating, "auditor").splitlines()[12:]:
     ...     print(line)
     fraud 20.00 from rules, weight 0.16: behaviour 20.00, model 0.00
       F-308 90bc e-2 2024-10-04: 20 points, decayed 20.00, x 1, share 100.0%
@@ -80,7 +79,7 @@ def _officer(rating: Rating) -> list[str]:
     lines += [_limit(limit) for limit in rating.limits]
     lines += [_suppression(one) for one in rating.suppressions]
     lines += [_proposal(one) for one in rating.proposals]
-    lines += [_without(one, rating) for one in rating.without]
+    lines += _without(rating)
     return lines + _next(rating)
 
 
@@ -167,10 +166,16 @@ def _proposal(one: Proposal) -> str:
     return f"waits for a second person: {what}{value}, proposed by {one.actor}: {one.reason}"
 
 
-def _without(one: Without, rating: Rating) -> str:
-    what = one.name if one.kind in ("rule", "floor", "ceiling") else f"the {one.kind} {one.name}"
-    same = "still " if one.grade == rating.grade else ""
-    return f"without {what}: {same}{one.grade}, score {one.score:.2f}"
+def _without(rating: Rating) -> list[str]:
+    """Return what would change the score, the strongest first; what leaves it as it is is left out."""
+    lines = []
+    for one in sorted(rating.without, key=lambda one: (one.score, one.kind, one.name)):
+        what = one.name if one.kind in ("rule", "floor", "ceiling") else f"the {one.kind} {one.name}"
+        if one.kind == "override":
+            lines.append(f"without the grade set by hand: {one.grade}")
+        elif one.score != rating.score:
+            lines.append(f"without {what} the score would be {one.score:.2f}, grade {one.grade}")
+    return lines
 
 
 def _dimension(dimension: DimensionScore) -> list[str]:
@@ -190,19 +195,25 @@ def _dimension(dimension: DimensionScore) -> list[str]:
 
 def _next(rating: Rating) -> list[str]:
     lines = []
+    if rating.score_grade > rating.automatic_grade:
+        lines.append(f"a score of {rating.score:.2f} is grade {rating.score_grade}; grades follow later")
     if rating.review_ms is not None:
         overdue = "overdue since" if rating.review_ms < rating.time_ms else "due"
         lines.append(f"next review {overdue} {_date(rating.review_ms)}")
-    before = rating.grade
-    for change in rating.ahead:
-        verb = "falls" if change.grade > before else "rises"
-        lines.append(f"{verb} to {change.grade} on {_date(change.time_ms)} if nothing happens")
-        before = change.grade
-    for what in rating.held_by:
-        held = "a review is approved" if what == "review" else f"the alert of {what} is open"
-        word = "until" if what == "review" else "while"
-        lines.append(f"cannot fall {word} {held}")
+    lines += [f"{text} if nothing happens" for text in _changes(rating.grade, rating.ahead)]
+    alerts = [what for what in rating.held_by if what != "review"]
+    if alerts:
+        lines.append(f"cannot fall while alerts are open: {', '.join(alerts)}")
+    if "review" in rating.held_by:
+        lines.append("cannot fall until a review is approved")
+    lines += [f"{text} if that were done now" for text in _changes(rating.grade, rating.ahead_if_freed)]
     return lines
+
+
+def _changes(before: int, ahead: Sequence[Ahead]) -> Iterator[str]:
+    for change in ahead:
+        yield f"{'falls' if change.grade > before else 'rises'} to {change.grade} on {_date(change.time_ms)}"
+        before = change.grade
 
 
 def _date(time_ms: int) -> str:

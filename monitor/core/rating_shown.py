@@ -39,7 +39,7 @@ class Without:
     """`rule`, `model`, `floor`, `ceiling` or `override`."""
     score: float
     grade: int
-    """The grade such a score is given; a person's grade and floors that remain stand."""
+    """The grade such a score is given where none was before; a person's grade and floors stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,10 @@ class Rating:
     """What the rating would be without each thing that raises or caps it."""
     held_by: tuple[str, ...]
     """What keeps the grade from falling: rules whose serious alerts are open, and `review`."""
+    ahead_if_freed: tuple[Ahead, ...]
+    """What would come with time alone if all of that were done now; empty where nothing holds."""
+    score_grade: int
+    """The grade that the score is given where none was before: the grade follows it down later."""
     notice: tuple[str, ...]
     """What customers are told of how they are assessed."""
 

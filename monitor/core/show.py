@@ -51,7 +51,9 @@ def show_rating(rater: Rater, rs: RatingState, now_ms: int) -> Rating:
         downgrade_ms=grading.downgrade_ms(rs),
         ahead=tuple(_ahead(rater, rs, now_ms)),
         without=tuple(_without(rater, rs, now_ms)),
-        held_by=tuple(_held_by(rater, rs)),
+        held_by=(held := tuple(_held_by(rater, rs))),
+        ahead_if_freed=tuple(_ahead(rater, _freed(rs, held, now_ms), now_ms)) if held else (),
+        score_grade=grading.grade_of(total.hundredths),
         notice=config.notice,
     )
 
@@ -122,6 +124,14 @@ def _held_by(rater: Rater, rs: RatingState) -> Iterator[str]:
     yield from sorted(rs.open_alerts)
     if rs.grade == rater.config.grades[0].code and not rater.grading.is_reviewed(rs):
         yield REVIEW
+
+
+def _freed(rs: RatingState, held: tuple[str, ...], now_ms: int) -> RatingState:
+    copy = _copy(rs)
+    copy.open_alerts, copy.free_ms = [], now_ms
+    if REVIEW in held:
+        copy.reviewed_ms = now_ms
+    return copy
 
 
 def _limits(rater: Rater, rs: RatingState, now_ms: int) -> Iterator[Limit]:
