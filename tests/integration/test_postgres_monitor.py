@@ -13,8 +13,12 @@ from uuid import uuid4
 import pytest
 from postgres_monitor import open_monitor
 from servers import PostgresServer
+from typer.testing import CliRunner
 
 from monitor.app import HOUR_MS, open_data
+from monitor.audit.export import is_genuine
+from monitor.audit.ledger import Ledger
+from monitor.cli.audit import app
 from monitor.database import Database, connect_postgres
 from monitor.ratings import customer_rating
 from monitor.recompute import proof_of
@@ -141,3 +145,24 @@ def test_a_customer_is_looked_up_by_index(theirs: Database) -> None:
     assert "journal_customer" in text
     assert "journal_ticks" in text
     assert tick(0).body.startswith(b'{"event_id":"tick-')
+
+
+def test_the_auditors_commands_read_the_cluster(
+    url: str, ours: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RISKMON_STORAGE_KIND", "postgres")
+    monkeypatch.setenv("RISKMON_STORAGE_POSTGRES_URL", url)
+    monkeypatch.setenv("RISKMON_DATA_DIR", str(tmp_path))
+
+    def told(*arguments: str) -> str:
+        answer = CliRunner().invoke(app, arguments)
+        assert answer.exit_code == 0, answer.output
+        return answer.output
+
+    (alert_id,) = ours.execute("SELECT id FROM alerts ORDER BY id LIMIT 1").fetchone()
+    head = Ledger(ours).head.hex()
+    assert f"ledger entries, head {head}" in told("verify", "--head", head)
+    assert "customer:c2" in told("show", "c2")
+    assert '"event_id":"e9"' in told("show", "e9")
+    told("export", alert_id, "--out", str(tmp_path / "pack.json"))
+    assert is_genuine((tmp_path / "pack.json").read_bytes())
