@@ -55,9 +55,19 @@ class Settlement:
         self._patience_s = patience_s
 
     def recover(self) -> Place | None:
-        """Come back to what is committed, and return the place; None before the first."""
-        self._committer.reload()
-        stored = self._committer.store.meta(PLACE)
+        """Come back to what is committed, and return the place; None before the first.
+
+        Raises
+        ------
+        StoreUnavailableError
+            The database is away: call again later.
+        """
+        store = self._committer.store
+        try:
+            self._committer.reload()
+            stored = store.meta(PLACE)
+        except Exception as error:
+            raise store.unavailable(error) or error from error
         return msgspec.json.decode(stored, type=Place) if stored else None
 
     def begin(self, place: Place) -> None:
