@@ -219,6 +219,9 @@ class CountingSensor(Sensor):
             "rebalances": [()],
             "rejected": [(reason,) for reason in REASONS],
             "late": [("counted",), ("recorded",)],
+            "records": product(
+                map(self._sources.known, ("http", "inbox")), ("accepted", "duplicate", "rejected", "refused")
+            ),
             "rating_changes": [pair for pair in pairs if pair[0] != pair[1]],
         }
         for name, labels in known.items():

@@ -102,14 +102,15 @@ def _cheap(db: Database, now_ms: int) -> Readings:
     overdue = db.execute(f"SELECT severity, count(*) {is_open} AND due_ms < ? GROUP BY severity", (now_ms,))
     ages = {severity: max(0.0, (now_ms - opened_ms) / 1000) for severity, opened_ms in oldest.fetchall()}
     last = db.execute("SELECT max(seq) FROM ledger").fetchone()
+    undelivered = _undelivered(db)
     return Readings(
         open_alerts=open_alerts,
         oldest_alert_s=ages,
         overdue_alerts=dict(overdue.fetchall()),
         customers={grade: done.counters.grades.get(grade, 0) for grade in GRADES},
         dead_letters=DeadLetters(db).counts(),
-        undelivered=_undelivered(db),
-        refused=dict(db.execute("SELECT channel, count(*) FROM outbox_refused GROUP BY channel").fetchall()),
+        undelivered=undelivered,
+        refused=dict.fromkeys(undelivered, 0) | _refused(db),
         stream_time_ms=done.stream_time_ms,
         journal_position=done.head,
         unwritten_rows=max(0, done.head - done.floor + 1),
@@ -121,6 +122,10 @@ def _undelivered(db: Database) -> dict[str, int]:
     posted = db.execute("SELECT max(seq) FROM outbox").fetchone()[0] or 0
     reached = db.execute("SELECT channel, seq FROM outbox_positions").fetchall()
     return {channel: max(0, posted - seq) for channel, seq in reached}
+
+
+def _refused(db: Database) -> dict[str, int]:
+    return dict(db.execute("SELECT channel, count(*) FROM outbox_refused GROUP BY channel").fetchall())
 
 
 def _dear(db: Database, now_ms: int) -> dict[str, Any]:
