@@ -107,6 +107,8 @@ class StagePartition:
         self._facts: dict[int, dict[str, dict[str, Any] | None]] = {}
         # What was carried out since the floor, with the facts it had: a state is rebuilt from these.
         self._tail: deque[tuple[Work | Tick, dict[str, Any]]] = deque()
+        self._failed: set[tuple[int, str]] = set()
+        """Order and subject of ticks in the tail that the engine failed on."""
         self._unwritten: list[StateRow] = []
         self._open()
 
@@ -233,6 +235,7 @@ class StagePartition:
             try:
                 assessments = self._engine.tick(item.time_ms, *key, state)
             except Exception as error:
+                self._failed.add((item.order, key[1]))
                 self._rebuild(key)
                 self._fail(item, due_ms, key[1], error, out)
                 continue
@@ -246,6 +249,7 @@ class StagePartition:
         self._enter(item.kind, item.hash)
         self._take([StateRow(self.stage, EPOCH, item.order, 0, _encode(self._in_force))])
         self._tail.clear()
+        self._failed.clear()
 
     def _enter(self, kind: str, digest: str) -> None:
         self._in_force[kind] = digest
@@ -291,7 +295,7 @@ class StagePartition:
         """Bring a state back to what it was before the item that made the engine fail."""
         state = self._opened.stored(key)
         for item, facts in self._tail:
-            if state.seq >= item.order:
+            if state.seq >= item.order or (item.order, key[1]) in self._failed:
                 continue
             if isinstance(item, Work):
                 if item.subject_id != key[1]:
@@ -321,6 +325,7 @@ class StagePartition:
             self._take([StateRow(self.stage, DONE, floor - 1, 0, b"")])
         while self._tail and self._tail[0][0].order < floor:
             self._tail.popleft()
+        self._failed = {failed for failed in self._failed if failed[0] >= floor}
         for late in [late for late in self._facts if late <= self._done]:
             del self._facts[late]
 
