@@ -55,7 +55,19 @@ class Committer:
         return self._ledger.head.hex()
 
     def reload(self) -> None:
-        """Come back to what is committed, forgetting everything else."""
+        """Come back to what is committed, forgetting everything else.
+
+        Raises
+        ------
+        StoreUnavailableError
+            It cannot be read now; to be called again later.
+        """
+        try:
+            self._reload()
+        except Exception as error:
+            raise self.store.unavailable(error) or error from error
+
+    def _reload(self) -> None:
         self.store.rollback()
         self.store.reload()
         self._ledger.rollback()

@@ -105,16 +105,17 @@ class PostgresStore:
 
         Raises
         ------
-        DataInUseError
-            Another desk took over, or the server has not yet noticed that the old connection ended.
+        StoreUnavailableError
+            The server is away, another desk took over, or the server has not yet noticed that the old
+            connection ended.
         """
         if self.db.is_lost:
-            self.db.reconnect()
             try:
+                self.db.reconnect()
                 claim(self.db)
-            except BaseException:
+            except Exception as error:
                 self.db.close()  # or it would be written to without the lock
-                raise
+                raise self.unavailable(error) or error from error
         self.index.forget()
 
     def guard(self) -> None:
