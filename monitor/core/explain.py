@@ -196,7 +196,7 @@ def _dimension(dimension: DimensionScore) -> list[str]:
 def _next(rating: Rating) -> list[str]:
     lines = []
     if rating.score_grade > rating.automatic_grade:
-        lines.append(f"a score of {rating.score:.2f} is grade {rating.score_grade}; grades follow later")
+        lines.append(f"the score alone would be grade {rating.score_grade}; grades fall more slowly")
     if rating.review_ms is not None:
         overdue = "overdue since" if rating.review_ms < rating.time_ms else "due"
         lines.append(f"next review {overdue} {_date(rating.review_ms)}")
@@ -206,7 +206,7 @@ def _next(rating: Rating) -> list[str]:
         lines.append(f"cannot fall while alerts are open: {', '.join(alerts)}")
     if "review" in rating.held_by:
         lines.append("cannot fall until a review is approved")
-    lines += [f"{text} if that were done now" for text in _changes(rating.grade, rating.ahead_if_freed)]
+    lines += [f"{text} if that is settled now" for text in _changes(rating.grade, rating.ahead_if_freed)]
     return lines
 
 
