@@ -24,6 +24,7 @@ from aiokafka.errors import KafkaError
 from poisoned import SESSION
 from servers import PATIENCE_S, steady_port
 
+from alerts.ports import Message
 from streams.ports import Record
 from streams.sequence import Place
 from streams.settlement import PLACE
@@ -331,7 +332,8 @@ class Cluster:
     def _is_delivered(self) -> bool:
         try:
             with psycopg.connect(self.postgres, connect_timeout=2) as db:
-                (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM outbox").fetchone() or (0,)
+                rows = db.execute("SELECT seq, key, body FROM outbox ORDER BY seq DESC").fetchall()
+            last = next((seq for seq, key, body in rows if Message(key, False, body).topic == "alerts"), 0)
             keys = self._redis().xrevrange("riskmon:alerts", count=1)
         except (psycopg.Error, redis.RedisError):
             return False

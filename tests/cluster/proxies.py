@@ -41,6 +41,7 @@ class Proxy:
         self.cut()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
 
     def cut(self) -> None:
         """Reset every connection and refuse new ones."""
@@ -64,6 +65,9 @@ class Proxy:
         for writer in self._connections:
             writer.transport.abort()
         self._flowing.set()
+        # Until they have seen it.
+        while self._connections:
+            await asyncio.sleep(0.01)
 
     async def _silence(self) -> None:
         self._flowing.clear()
