@@ -281,7 +281,7 @@ class Lanes:
 
     async def _send_output(self, out: Output) -> None:
         if out.answers.orders:
-            for body in _messages(out.answers):
+            for body in messages_of(out.answers):
                 self._sent.append(await self._send(self._topics.answers, out.answers.partition, body))
         for partition, facts in out.facts.items():
             self._sent.append(await self._send(self._topics.facts, partition, encode(facts)))
@@ -308,13 +308,13 @@ async def _all(futures: Iterable[Awaitable[Any]]) -> list[Any]:
     return [await future for future in futures]
 
 
-def _messages(answers: Answers) -> list[bytes]:
-    """Return answers as messages, none of them too large for the topic."""
+def messages_of(answers: Answers) -> list[bytes]:
+    """Return answers as messages, in order, none of them too large for the topic."""
     body = encode(answers)
     if len(body) <= _WHOLE_BYTES or len(answers.orders) == 1:
         return [body]
     middle = answers.orders[len(answers.orders) // 2]
-    return [body for half in _halves(answers, middle) for body in _messages(half)]
+    return [body for half in _halves(answers, middle) for body in messages_of(half)]
 
 
 def _halves(answers: Answers, middle: int) -> tuple[Answers, Answers]:
