@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
@@ -18,6 +19,8 @@ from alerts.inbox.ingest import ErrorOut
 from alerts.inbox.words import iso
 from monitor.core.decisions import IMPOSE, LIFT, OVERRIDE, RESTORE, SUPPRESS
 from monitor.core.rerating import VALUES
+
+log = logging.getLogger(__name__)
 
 Handler = Callable[..., Awaitable[Response]]
 
@@ -152,6 +155,7 @@ async def decide(
         for one in found.get("proposals", ())
     )
     if agrees and not user.may(Right.APPROVE):
+        log.warning("access_denied status=403 user=%s action=approve customer=%s", user.name, customer_id)
         raise DeniedError(403, f"Your role does not allow to {Right.APPROVE.value}.")
     event = decision_event(
         kind,
@@ -174,9 +178,8 @@ async def decide(
 async def _answer(
     site: Site, request: Request, customer: str, kind: str, value: Any, said: DecisionIn
 ) -> Response:
+    site.admit(request, Right.CONFIDENTIAL)
     user = site.admit(request, Right.ACT)
-    if not user.may(Right.CONFIDENTIAL):
-        raise DeniedError(403, f"Your role does not allow to {Right.CONFIDENTIAL.value}.")
     key = request.headers.get("idempotency-key") or secrets.token_hex(16)
     until_ms = _ms(said.until) if said.until else None
     told = await decide(site, user, customer, kind, value, key, reason=said.reason, until_ms=until_ms)

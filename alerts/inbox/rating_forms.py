@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from alerts.inbox.access import Right
-from alerts.inbox.context import DeniedError, Site, first
+from alerts.inbox.context import Site, first
 from alerts.inbox.pages import customer_values
 from alerts.inbox.rating_actions import decide
 from monitor.core.decisions import DECISIONS
@@ -24,9 +24,8 @@ def router(site: Site) -> APIRouter:
 
     @routes.post("/customers/{customer_id:path}/decide")
     async def decided(request: Request, customer_id: str) -> Response:
+        site.admit(request, Right.CONFIDENTIAL)
         user = site.admit(request, Right.ACT)
-        if not user.may(Right.CONFIDENTIAL):
-            raise DeniedError(403, f"Your role does not allow to {Right.CONFIDENTIAL.value}.")
         fields = await site.form(request)
         kind, reason, days = first(fields, "kind"), first(fields, "reason"), first(fields, "days")
         value = _value(first(fields, "value"))

@@ -195,6 +195,7 @@ class Bank:
         self.wakers: list[Callable[[], None]] = []
         self.reasons: list[str] = []
         self.decisions: dict[str, Any] = {}
+        self.decided_events: list[Mapping[str, Any]] = []
         self.is_down = False
         self.apps: dict[WebSettings, FastAPI] = {}
 
@@ -252,6 +253,7 @@ class Bank:
         return self.taken[event["event_id"]]
 
     def _decide(self, event: Mapping[str, Any]) -> Outcome:
+        self.decided_events.append(event)
         is_wrong = event.get("grade") == 11
         told = {"problem": "grade: expected another than 11, which it is"} if is_wrong else {}
         action = "refused" if is_wrong else "proposed"
