@@ -1,0 +1,328 @@
+"""The web role with real desk, worker, broker and databases: over HTTP, in a browser, at the terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from servers import KafkaServer, PostgresServer, RedisServer, steady_port
+
+from monitor.database import connect_postgres
+from monitor.testing import configuration
+
+pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.redis]
+
+RISKMON = Path(sys.executable).parent / "riskmon"
+PROFILE = Path(__file__).parents[2] / "config/profiles/cluster.yaml"
+PATIENCE_S = 60
+NOW = datetime.now(UTC) - timedelta(hours=2)
+FOUR_EYES = "false_positive.explained"
+
+
+def until(holds: Callable[[], Any], what: str) -> Any:
+    """What `holds` gives once it gives something true."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        try:
+            if found := holds():
+                return found
+        except (httpx.HTTPError, KeyError, IndexError):
+            pass
+        time.sleep(0.1)
+    raise AssertionError(f"not within {PATIENCE_S} s: {what}")
+
+
+@dataclass
+class Site:
+    """A cluster of three processes on servers of its own, which a test may kill."""
+
+    folder: Path
+    kafka: KafkaServer
+    postgres: PostgresServer
+    redis: RedisServer
+    url: str
+    roles: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "RISKMON_STORAGE_POSTGRES_URL": self.postgres.database("web"),
+            "RISKMON_QUEUE_REDIS_URL": self.redis.url,
+            "RISKMON_KAFKA_BOOTSTRAP": self.kafka.address,
+            "RISKMON_KAFKA_REPLICATION": "1",
+            "RISKMON_KAFKA_PARTITIONS": "2",
+            "RISKMON_METRICS_HOST": "127.0.0.1",
+            "RISKMON_METRICS_PORT": "0",
+            "RISKMON_DATA_DIR": str(self.folder / "data"),
+            "RISKMON_RULES_PACKS": "[structuring, flow]",
+        }
+
+    def start(self, role: str, *arguments: str) -> None:
+        with (self.folder / f"{role}.log").open("ab") as log:
+            command = [RISKMON, role, "--config", PROFILE, *arguments]
+            self.roles[role] = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+
+    def stop(self, role: str) -> int:
+        process = self.roles.pop(role)
+        process.send_signal(signal.SIGTERM)
+        return process.wait(PATIENCE_S)
+
+    def told(self, role: str) -> str:
+        return (self.folder / f"{role}.log").read_text()
+
+    def command(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """A command of riskmon on this cluster, to its end."""
+        return subprocess.run(
+            [RISKMON, *arguments, "--config", PROFILE],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+
+    def get(self, path: str, **rest: Any) -> httpx.Response:
+        return httpx.get(self.url + path, timeout=30, **rest)
+
+    def post(self, path: str, body: Any, **rest: Any) -> httpx.Response:
+        return httpx.post(self.url + path, json=body, timeout=30, **rest)
+
+    def alerts(self, customer: str) -> list[dict[str, Any]]:
+        items = self.get("/api/alerts", params={"status": "all"}).json()["items"]
+        return [item for item in items if item["subject_id"] == customer]
+
+    def raise_alert(self, customer: str) -> dict[str, Any]:
+        """Let a customer split cash, and give the alert it leads to."""
+        taken = self.post("/events", [deposit(customer, n) for n in range(4)])
+        assert taken.status_code == 200, taken.text
+        return until(lambda: self.alerts(customer), f"an alert of {customer}\n{self.told('desk')}")[0]
+
+    def journaled(self, *marks: bytes) -> bool:
+        """Whether an event that holds all of these is in the journal."""
+        with closing(connect_postgres(self.postgres.database("web"), read_only=True)) as db:
+            bodies = [body for (body,) in db.execute("SELECT body FROM journal")]
+        return any(all(mark in body for mark in marks) for body in bodies)
+
+    @property
+    def is_ready(self) -> bool:
+        return self.get("/readyz").is_success
+
+
+def deposit(customer: str, n: int, **fields: Any) -> dict[str, Any]:
+    return {
+        "event_id": f"cash-{customer}-{n}",
+        "event_type": "cash.deposit",
+        "occurred_at": (NOW + timedelta(minutes=n)).isoformat(timespec="milliseconds"),
+        "source_system": "core",
+        "customer_id": customer,
+        "account_id": f"A-{customer}",
+        "amount": "48000",
+        "currency": "CNY",
+        **fields,
+    }
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("web")
+    with ExitStack() as stack:
+        kafka, redis = KafkaServer(folder / "kafka"), RedisServer(folder)
+        postgres = PostgresServer()
+        stack.callback(postgres.remove)
+        for server in (kafka, redis, postgres):
+            server.start()
+            stack.callback(server.stop)
+        postgres.create("web")
+        port = steady_port()
+        found = Site(folder, kafka, postgres, redis, f"http://127.0.0.1:{port}")
+        stack.callback(lambda: [process.kill() or process.wait() for process in found.roles.values()])
+        found.start("web", "--port", str(port))
+        until(lambda: found.get("/healthz").is_success, "the web role serves")
+        # Before any desk ran there are neither topics nor tables: it says so and waits.
+        assert found.get("/readyz").json()["ready"] is False
+        assert found.post("/events", deposit("C-0", 0)).status_code == 503
+        found.start("desk")
+        found.start("worker")
+        until(lambda: found.is_ready, "the web role is ready")
+        yield found
+
+
+# -- events
+
+
+def test_a_bad_event_is_told_with_every_fault_and_becomes_a_dead_letter(site):
+    bad = deposit("C-bad", 1, amount="-5", currency="XYZ")
+    answer = site.post("/events", [deposit("C-bad", 0), bad])
+    assert answer.status_code == 422
+    told = answer.json()["items"]
+    assert [item["status"] for item in told] == ["accepted", "rejected"]
+    assert {fault["path"] for fault in told[1]["faults"]} == {"amount", "currency"}
+    (letter,) = until(lambda: site.get("/api/dead-letters").json()["items"], "a dead letter")
+    assert {fault["path"] for fault in letter["faults"]} == {"amount", "currency"}
+
+
+def test_an_event_that_is_too_large_for_the_topic_is_told_and_its_neighbours_are_kept(site):
+    large = deposit("C-large", 1, description="x" * 1_100_000)
+    answer = site.post("/events", [deposit("C-large", 0), large])
+    assert [item["status"] for item in answer.json()["items"]] == ["accepted", "rejected"]
+    assert "expected at most" in answer.json()["items"][1]["faults"][0]["problem"]
+
+
+def test_nobody_acts_in_an_officers_name_by_sending_events(site):
+    event = {"event_id": "x", "event_type": "alert.taken", "alert_id": "1f", "actor": "ada"}
+    assert site.post("/events", event).json()["items"][0]["status"] == "refused"
+
+
+# -- officers
+
+
+def test_an_action_is_carried_out_once_and_what_is_not_allowed_is_refused_with_the_reason(site):
+    alert = site.raise_alert("C-act")
+    first = site.post(f"/api/alerts/{alert['id']}/take", {}, headers={"Idempotency-Key": "k1"})
+    again = site.post(f"/api/alerts/{alert['id']}/take", {}, headers={"Idempotency-Key": "k1"})
+    other = site.post(f"/api/alerts/{alert['id']}/take", {}, headers={"Idempotency-Key": "k2"})
+    assert (first.json()["status"], first.json()["alert"]["status"]) == ("accepted", "taken")
+    assert again.json()["status"] == "duplicate"
+    assert other.status_code == 409
+    assert "it is taken by local, expected open" in other.json()["error"]
+    history = site.get(f"/api/alerts/{alert['id']}").json()["history"]
+    assert [step["action"] for step in history] == ["take"]
+
+
+def test_pages_show_rules_and_ratings_of_the_configuration_in_force(site):
+    alert = site.raise_alert("C-page")
+    (rule,) = [rule for rule in configuration("structuring").rules or () if rule.id == alert["rule"]]
+    page = unescape(site.get(f"/alerts/{alert['id']}").text)
+    assert alert["triage"][0] in page
+    assert " ".join(rule.why.split())[:60] in " ".join(page.split())
+    customer = unescape(site.get("/customers/C-page").text)
+    assert rule.title in customer
+    assert site.get("/api/ratings/C-page").json()["grade"] == 14
+    assert "seconds since commit" in site.get("/status").text.lower()
+
+
+def test_a_look_at_an_alert_is_journaled(site):
+    alert = site.raise_alert("C-look")
+    site.get(f"/alerts/{alert['id']}")
+    until(lambda: site.journaled(b'"data.access"', alert["id"].encode()), "the look is in the journal")
+
+
+# -- the terminal
+
+
+def test_commands_read_the_cluster_and_act_through_its_desk(site, tmp_path):
+    alert = site.raise_alert("C-term")
+    short = alert["id"][:8]
+    assert short[:4] in site.command("alerts", "list").stdout
+    assert "is taken by ada" in site.command("alerts", "take", short, "--as", "ada").stdout
+    refused = site.command("alerts", "take", short, "--as", "bob")
+    assert refused.returncode == 2
+    assert "it is taken by ada, expected open" in refused.stderr
+    closing = ["--disposition", FOUR_EYES, "--reason", "salary", "--as", "ada"]
+    assert "is closed" in site.command("alerts", "close", short, *closing).stdout
+    assert "grade" in site.command("rating", "show", "C-term", "--json").stdout
+    shown = json.loads(site.command("audit", "show", alert["id"], "--json").stdout)
+    assert {entry["kind"] for entry in shown["entries"]} >= {"alert"}
+    pack = tmp_path / "pack.json"
+    assert site.command("audit", "export", short, "--out", pack).returncode == 0
+    assert alert["id"] in pack.read_text()
+    tail = site.command("alerts", "tail", "--no-follow")
+    assert "closed" in tail.stdout
+
+
+def test_the_whole_cluster_is_proven_from_the_terminal(site):
+    site.raise_alert("C-proof")
+    done = site.command("audit", "verify", "--json")
+    assert json.loads(done.stdout)["findings"] == []
+    assert done.returncode == 0
+
+
+def test_a_dead_letter_is_repaired_and_sent_again_from_the_terminal(site, tmp_path):
+    site.post("/events", deposit("C-fix", 1, amount="-7"))
+
+    def waiting() -> list[Any]:
+        listed = json.loads(site.command("deadletter", "list", "--json").stdout)["items"]
+        return [letter for letter in listed if letter["event_id"] == "cash-C-fix-1"]
+
+    (letter,) = until(waiting, "the dead letter")
+    fix = tmp_path / "fix.jsonl"
+    fix.write_text(json.dumps({"id": letter["id"], "record": deposit("C-fix", 1)}))
+    done = site.command("deadletter", "redrive", str(letter["id"]), "--fix", fix)
+    assert "redriven 1, still waiting 0" in done.stdout, done.stderr
+    until(lambda: site.get("/api/ratings/C-fix").is_success, "the repaired event rates its customer")
+    assert waiting() == []
+
+
+# -- when something is away
+
+
+def test_without_database_events_are_taken_pages_say_why_and_all_comes_back_by_itself(site):
+    alert = site.raise_alert("C-db")
+    site.postgres.kill()
+    try:
+        assert site.post("/events", deposit("C-db", 9)).status_code == 200
+        page = site.get("/api/alerts")
+        assert page.status_code == 503
+        assert "database" in page.json()["error"]
+        assert page.headers["Retry-After"]
+        until(lambda: not site.is_ready, "it says that it is not ready")
+        assert "database" in site.get("/readyz").json()["reasons"][0]
+    finally:
+        site.postgres.start()
+    until(lambda: site.is_ready, "it is ready again")
+    taken = until(
+        lambda: (done := site.post(f"/api/alerts/{alert['id']}/take", {})).is_success and done,
+        "an action is carried out again",
+    )
+    assert taken.json()["alert"]["status"] == "taken"
+
+
+def test_without_broker_events_are_refused_with_the_reason_and_taken_again_by_itself(site):
+    site.kafka.kill()
+    try:
+        answer = site.post("/events", deposit("C-broker", 0))
+        assert answer.status_code == 503
+        assert answer.json()["error"].startswith("broker: ")
+        assert answer.headers["Retry-After"]
+        until(lambda: not site.is_ready, "it says that it is not ready")
+        assert site.get("/api/alerts").is_success
+    finally:
+        site.kafka.start()
+    until(lambda: site.is_ready, "it is ready again")
+    assert site.raise_alert("C-broker")
+
+
+def test_an_action_that_the_desk_has_not_come_to_is_under_way_and_carried_out_once(site):
+    alert = site.raise_alert("C-desk")
+    key = {"Idempotency-Key": "patient"}
+    assert site.stop("desk") == 0
+    answer = site.post(f"/api/alerts/{alert['id']}/take", {}, headers=key)
+    assert answer.status_code == 503
+    assert "under way" in answer.json()["error"]
+    site.start("desk")
+    until(lambda: site.alerts("C-desk")[0]["status"] == "taken", "the desk carried it out")
+    again = site.post(f"/api/alerts/{alert['id']}/take", {}, headers=key)
+    assert again.json()["status"] == "duplicate"
+    assert len(site.get(f"/api/alerts/{alert['id']}").json()["history"]) == 1
+
+
+# -- signals; last
+
+
+def test_a_signal_ends_every_role_in_order(site):
+    assert {role: site.stop(role) for role in ("web", "worker", "desk")} == {"web": 0, "worker": 0, "desk": 0}
+    assert "riskmon web: stopped" in site.told("web")
