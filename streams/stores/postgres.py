@@ -6,6 +6,7 @@ The tables are those of `monitor.migrations`. States are not here: the workers o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from time import sleep
 
 from monitor.database import PostgresDatabase, connect_postgres, is_unavailable
 from streams.ports import DataInUseError, JournalRow, StoreUnavailableError
@@ -14,6 +15,7 @@ from streams.stores.reading import artifact
 LOCK = "1919513451, hashtext(current_schema())"
 """The advisory lock of the desk: one for every schema of every database."""
 
+_TRIES, _PAUSE_S = 10, 0.05
 _COLUMNS = {
     "seq": "int8",
     "ref": "int8",
@@ -55,11 +57,14 @@ def open_postgres(url: str) -> PostgresDatabase:
 
 def claim(db: PostgresDatabase) -> None:
     """Take the lock of the desk for this session; taking it twice in a session is harmless."""
-    if db.execute(f"SELECT pg_try_advisory_lock({LOCK})").fetchone() != (True,):
-        holder = db.execute(_HOLDER).fetchone()
-        who = f"server process {holder[0]} from {holder[1]}" if holder else "a desk that just ended"
-        hint = "stop the other desk; one that was cut off is given up after half a minute"
-        raise DataInUseError(f"database: in use by {who}\n  hint: {hint}")
+    for _ in range(_TRIES):
+        if db.execute(f"SELECT pg_try_advisory_lock({LOCK})").fetchone() == (True,):
+            return
+        sleep(_PAUSE_S)  # a desk that ended just now: the server takes a moment to notice
+    holder = db.execute(_HOLDER).fetchone()
+    who = f"server process {holder[0]} from {holder[1]}" if holder else "a desk that just ended"
+    hint = "stop the other desk; one that was cut off is given up after half a minute"
+    raise DataInUseError(f"database: in use by {who}\n  hint: {hint}")
 
 
 class PostgresStore:

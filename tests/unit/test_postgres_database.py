@@ -150,7 +150,7 @@ def store(migrated_url: str) -> Iterator[PostgresStore]:
         yield PostgresStore(db)
 
 
-def test_the_journal_comes_back_as_it_went_and_every_event_is_found(store: PostgresStore) -> None:
+def test_the_journal_keeps_the_customer_of_each_event(store: PostgresStore) -> None:
     first, second = rows([5, -(2**63), 2**63 - 1]), rows([7], first=4)
     append(store, first)
     append(store, second)
@@ -158,17 +158,6 @@ def test_the_journal_comes_back_as_it_went_and_every_event_is_found(store: Postg
     assert list(store.rows(3)) == [first[2], second[0]]
     assert store.row(2) == first[1]
     assert store.index.find([7, 5, 99]) == {7: 4, 5: 1}
-
-
-def test_events_of_the_running_batch_are_found_until_it_is_undone(store: PostgresStore) -> None:
-    store.begin()
-    store.index.add(5, 1)
-    assert (store.index.find([5]), store.index.get_unsealed(5)) == ({5: 1}, 1)
-    store.append(rows([5]))
-    assert store.index.find([5]) == {5: 1}
-    store.rollback()
-    assert (store.index.find([5]), store.index.get_unsealed(5)) == ({}, None)
-    store.rollback()
 
 
 def test_an_event_is_journaled_once(store: PostgresStore) -> None:
@@ -179,16 +168,6 @@ def test_an_event_is_journaled_once(store: PostgresStore) -> None:
     assert store.unavailable(caught.value) is None
     with pytest.raises(RuntimeError, match="expected COMMIT, was ROLLBACK"):
         store.commit()
-
-
-def test_bookkeeping_and_artifacts(store: PostgresStore) -> None:
-    store.put_meta("progress", b"{}")
-    store.put_meta("progress", b'{"head":1}')
-    store.archive("rulebook", "c0", b"rules")
-    store.archive("rulebook", "c0", b"others")
-    assert (store.meta("progress"), store.meta("none")) == (b'{"head":1}', None)
-    assert (store.artifact("rulebook", "c0"), store.artifact("list", "c0")) == (b"rules", None)
-    assert store.footprint() == {}
 
 
 def test_a_store_that_lost_its_connection_comes_back_as_the_only_desk(
