@@ -251,3 +251,18 @@ def test_a_process_that_stood_still_too_long_writes_nothing_more():
         assert broker.sent == []
 
     asyncio.run(play())
+
+
+def test_an_engine_is_made_once_however_many_ask_for_it():
+    made: list[str] = []
+
+    def make(kind: str, digest: str) -> Any:
+        made.append(digest)
+        return counting(kind, digest)
+
+    async def play() -> None:
+        engines = Engines(make)
+        await asyncio.gather(*(engines.prepare([("configuration", "c0")]) for _ in range(5)))
+
+    asyncio.run(play())
+    assert made == ["c0"]

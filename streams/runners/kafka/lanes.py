@@ -118,12 +118,14 @@ class Engines:
     def __init__(self, engine_for: EngineFor) -> None:
         self._engine_for = engine_for
         self._made: dict[tuple[str, str], tuple[Engine, Codec]] = {}
+        self._making = asyncio.Lock()
 
     async def prepare(self, wanted: Iterable[tuple[str, str]]) -> None:
         """Make those that are not there yet."""
         for key in wanted:
-            if key not in self._made:
-                self._made[key] = await asyncio.to_thread(self._engine_for, *key)
+            async with self._making:
+                if key not in self._made:
+                    self._made[key] = await asyncio.to_thread(self._engine_for, *key)
 
     def __call__(self, kind: str, digest: str) -> tuple[Engine, Codec]:
         """Return one that was prepared."""
