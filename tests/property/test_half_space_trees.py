@@ -134,3 +134,13 @@ def test_the_order_inside_a_window_does_not_matter(stream, shape, rng):
 def test_a_height_that_cannot_be_is_refused(height):
     with pytest.raises(ValueError, match=f"height: expected 1 to 20, was {height}"):
         HalfSpaceTrees([(0.0, 1.0)], height=height)
+
+
+def test_a_list_that_was_changed_is_looked_at_again():
+    model = HalfSpaceTrees([(0.0, 1.0)], trees=3, height=3, window=10, seed=1)
+    for n in range(10):
+        model.learn_one((n / 100,))
+    x = [0.05]
+    before = model.score_one(x)
+    x[0] = 0.95
+    assert model.score_one(x) > before

@@ -15,9 +15,10 @@ SHIPPED = yaml.safe_load(Path("config/models.yaml").read_text(encoding="utf-8"))
 
 def test_the_shipped_file_is_right():
     config = ModelsConfig.from_plain(SHIPPED, NAMES)
-    (unusual,) = config.populations
-    assert (unusual.name, unusual.detector, unusual.publish_ms) == ("unusual", "densities", 86_400_000)
-    assert unusual.parameters["bins"] == 40
+    values, places = config.populations
+    assert (values.name, values.detector, values.publish_ms) == ("rare_values", "densities", 86_400_000)
+    assert (values.parameters["bins"], places.parameters["trees"]) == (40, 25)
+    assert values.bounds == places.bounds
 
 
 def test_parameters_left_out_have_their_usual_values():

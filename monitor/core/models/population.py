@@ -7,13 +7,13 @@ one. So a score depends on the event and on a version with a name, never on who 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import itemgetter
 from typing import Any
 
 from monitor.core.feature import Feature
 from monitor.core.models.config import PopulationConfig
 from monitor.core.models.detector import Detector, make_detector
 from monitor.core.models.histogram import Histogram
+from monitor.core.models.picking import picker
 from monitor.core.models.version import Version
 
 EARLY = 100
@@ -69,7 +69,7 @@ class Population:
         names = [feature.name for feature in features]
         wanted = list(config.features) or names
         self._features = [features[names.index(name)] for name in wanted]
-        self._pick = None if wanted == names else _picker([names.index(name) for name in wanted])
+        self._pick = picker(tuple(names.index(name) for name in wanted))
         self._from_ms = self._to_ms = self._learnt = self._passed_over = 0
         self._early: list[tuple[float, ...]] = []
         self._sample = Sample(SAMPLED)
@@ -89,7 +89,7 @@ class Population:
 
     def learn_one(self, time_ms: int, x: Sequence[float]) -> None:
         """Take the vector of an event for usual."""
-        vector = tuple(x) if self._pick is None else self._pick(x)
+        vector = self._pick(x)
         if not self._learnt or time_ms < self._from_ms:
             self._from_ms = time_ms
         self._to_ms = max(self._to_ms, time_ms)
@@ -115,7 +115,7 @@ class Population:
         """
         self._passed_over += 1
         if x is not None:
-            self._sample.add((False, tuple(x) if self._pick is None else self._pick(x)))
+            self._sample.add((False, self._pick(x)))
 
     def publish(self) -> Version | None:
         """Return what was learnt as the next version; None while it is not warm or nothing is new."""
@@ -231,10 +231,6 @@ class Sample:
         """Go on from a `snapshot()`."""
         self._seen, self._stride, held = plain
         self.held = [(learnt, tuple(vector)) for learnt, vector in held]
-
-
-def _picker(places: Sequence[int]) -> Any:
-    return itemgetter(*places) if len(places) > 1 else lambda x: (x[places[0]],)
 
 
 def _limit(feature: Feature, seen: Sequence[float]) -> tuple[float, float]:

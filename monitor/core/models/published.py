@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp
-from operator import itemgetter
 
 from monitor.core.feature import Feature
 from monitor.core.models.detector import make_detector
+from monitor.core.models.picking import picker
 from monitor.core.models.version import Version
 
 MEDIAN, NINETY_NINTH = 0.5, 0.99
@@ -64,16 +64,15 @@ class Published:
     one rises, so no ranking changes.
     """
 
-    __slots__ = ("_detector", "_features", "_middle", "_pick", "_places", "_typical", "_width", "version")
+    __slots__ = ("_detector", "_features", "_middle", "_typical", "_width", "picked", "version")
 
     def __init__(self, version: Version, features: Sequence[Feature]) -> None:
         self.version = version
         names = [feature.name for feature in features]
-        self._places = tuple(names.index(name) for name in version.features)
-        self._features = [features[place] for place in self._places]
-        whole = self._places == tuple(range(len(names)))
-        # One feature alone is not given as a tuple.
-        self._pick = None if whole or len(self._places) < 2 else itemgetter(*self._places)
+        places = tuple(names.index(name) for name in version.features)
+        self._features = [features[place] for place in places]
+        self.picked = picker(places)
+        """Gives the numbers of a whole vector that the version knows, in its order."""
         self._detector = make_detector(version.detector, version.limits, version.parameters, version.seed)
         self._detector.resume(version.learned)
         last = len(version.scores) - 1
@@ -119,13 +118,6 @@ class Published:
     def usual_scores(self) -> list[float]:
         """Published scores of the version's own sample: evenly spaced quantiles, ascending."""
         return [self._curve(raw) for raw in self.version.scores]
-
-    def picked(self, x: Sequence[float]) -> Sequence[float]:
-        """Return the numbers of a whole vector that the version knows, in its order."""
-        if self._pick is not None:
-            picked: Sequence[float] = self._pick(x)
-            return picked
-        return x if len(x) == len(self._places) else (x[self._places[0]],)
 
     def _raw(self, vector: Sequence[float]) -> float:
         return self._detector.score_one(tuple(vector))

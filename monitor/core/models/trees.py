@@ -70,7 +70,8 @@ class Splits:
         found: Leaves = self._code(*x)
         if self.height > GENERATED:
             found = self._walk(x, found)
-        self._seen, self._leaves = x, found
+        # A list may be another one the next time.
+        self._seen, self._leaves = x if type(x) is tuple else None, found
         return found
 
     def _draw(self, limits: list[tuple[float, float]], draws: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -78,7 +78,3 @@ class Version:
             )
         except (msgspec.DecodeError, TypeError, KeyError) as error:
             raise ValueError(f"model version: cannot be read: {error}") from error
-
-    def picked(self, names: Sequence[str]) -> tuple[int, ...] | None:
-        """Return the places of its features among `names`; None where they are the same."""
-        return None if tuple(names) == self.features else tuple(names.index(name) for name in self.features)
