@@ -119,6 +119,8 @@ def read_configuration(settings: Settings, folder: Path, packs: Sequence[str] = 
     ------
     RuleError
         With every mistake of the rules.
+    RatingConfigError
+        With every mistake of the rating.
     ConfigurationError
         Where a file or a pack is missing.
     """
@@ -126,6 +128,8 @@ def read_configuration(settings: Settings, folder: Path, packs: Sequence[str] = 
     rules = load_packs(folders)
     rates = _mapping(folder / "lists" / f"{RATES}.yaml")
     lists = load_lists(folder / "lists")
+    rating = _mapping(folder / "rating.yaml")
+    RatingConfig.from_plain(rating, str(folder / "rating.yaml"), load_vocabulary())
     plain = {
         "rules": [
             {"pack": rule.pack, "file": Path(rule.file).name, "content": dict(rule.plain)} for rule in rules
@@ -135,7 +139,7 @@ def read_configuration(settings: Settings, folder: Path, packs: Sequence[str] = 
             name: {"version": data.version, "about": data.about, "entries": sorted(data.entries)}
             for name, data in lists.items()
         },
-        "rating": _mapping(folder / "rating.yaml"),
+        "rating": rating,
         "rates": {**rates, "rates": {str(day): row for day, row in (rates.get("rates") or {}).items()}},
         "base_currency": settings.institution.base_currency,
         "zone": settings.institution.zone,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
 
 from monitor.core.page import Page
+from monitor.core.rating_names import check_names
+from rules.vocabulary import Vocabulary
 
 DIMENSIONS = (
     "credit",
@@ -165,7 +166,7 @@ class RatingConfig:
 
     @classmethod
     def from_plain(
-        cls, plain: Mapping[str, Any], where: str = "rating.yaml", fields: Collection[str] | None = None
+        cls, plain: Mapping[str, Any], where: str = "rating.yaml", vocabulary: Vocabulary | None = None
     ) -> RatingConfig:
         """Return the parameters that a parsed file holds.
 
@@ -173,8 +174,8 @@ class RatingConfig:
         ----------
         where
             Names the file in mistakes.
-        fields
-            The profile fields there are; None: any name goes.
+        vocabulary
+            Where fields, kinds, segments, stages and values must come from; None: any name goes.
 
         Raises
         ------
@@ -183,7 +184,8 @@ class RatingConfig:
         """
         page = Page(plain, where, [])
         config = _read(page)
-        _check_fields(page, config, fields)
+        if vocabulary is not None:
+            check_names(page, vocabulary)
         if page.mistakes:
             raise RatingConfigError(page.mistakes)
         return config
@@ -231,20 +233,6 @@ def _read(page: Page) -> RatingConfig:
     for part in (page, points, calm, inherent, half_lives, model, people):
         part.close()
     return config
-
-
-def _check_fields(page: Page, config: RatingConfig, fields: Collection[str] | None) -> None:
-    if fields is None:
-        return
-    asked = [(f"inherent.items.{item.name}.field", item.field) for item in config.items]
-    for group in ("floors", "ceilings"):
-        for limit in getattr(config, group).values():
-            asked += [(f"{group}.{limit.name}.profile", field) for field in limit.profile]
-    for place, field in asked:
-        if field and field not in fields:
-            near = get_close_matches(field, fields, 1)
-            hint = f"did you mean {near[0]!r}?" if near else "see rules/vocabulary/profile.yaml"
-            page.wrong(place, f"unknown profile field {field!r}", hint)
 
 
 def _notice(page: Page) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Ratings by example: the figures of the method, the days of the calendar, the words of the file."""
 
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from monitor.core.rating import Rater, RatingState
 from monitor.core.rating_config import DAY_MS, HOUR_MS, RatingConfig, RatingConfigError
 from monitor.core.rating_state import Ground
 from monitor.core.show import show_rating
+from rules.vocabulary import load_vocabulary
 
 PLAIN = safe_load((Path(__file__).parents[2] / "config" / "rating.yaml").read_text(encoding="utf-8"))
 RATER = Rater(RatingConfig.from_plain(PLAIN))
@@ -262,3 +264,41 @@ def test_every_mistake_of_the_file_is_named_at_once_with_its_place() -> None:
     ):
         assert place in places
     assert "rating.yaml: floors.foreign_pep.socre: unknown key" in str(caught.value)
+
+
+def test_names_and_values_that_no_event_has_are_mistakes() -> None:
+    plain = deepcopy(PLAIN)
+    plain["floors"]["loan_substandard"]["profile"] = {"loan_class": ["substandard", 7]}
+    plain["floors"]["foreign_pep"]["profile"] = {"peps": ["foreign"]}
+    plain["ceilings"]["public_body"]["profile"] = {"is_large_value_exempt_party": ["yes"]}
+    plain["inherent"]["items"]["public_function"]["scores"]["abroad"] = 5
+    plain["segments"]["smes"] = plain["segments"]["sme"]
+    plain["stages"]["retired"] = {}
+    plain["review_triggers_days"]["law.requests"] = 3
+    with pytest.raises(RatingConfigError) as caught:
+        RatingConfig.from_plain(plain, vocabulary=load_vocabulary())
+    told = [mistake.splitlines()[0].removeprefix("rating.yaml: ") for mistake in caught.value.mistakes]
+    functions = "none, domestic, foreign, intl_org, relative"
+    exempt = "ceilings.public_body.profile.is_large_value_exempt_party"
+    assert told == [
+        "segments.smes: unknown name 'smes'",
+        "stages.retired: unknown name 'retired'",
+        "review_triggers_days.law.requests: unknown name 'law.requests'",
+        f"inherent.items.public_function: expected one of {functions}, was 'abroad'",
+        "floors.foreign_pep.profile.peps: unknown name 'peps'",
+        "floors.loan_substandard.profile.loan_class: expected a whole number, was 'substandard'",
+        "floors.loan_substandard.profile.loan_class: expected a number from 1 to 5, was 7",
+        f"{exempt}: expected true or false, was 'yes'",
+    ]
+    assert "hint: did you mean 'pep'?" in str(caught.value)
+
+
+def test_the_shipped_parameters_name_only_what_there_is() -> None:
+    assert RatingConfig.from_plain(PLAIN, vocabulary=load_vocabulary()).version == PLAIN["version"]
+
+
+@pytest.mark.parametrize("wrong", [None, 7, "x", [], [[1]], {"a": 1}, True, {"x": {"y": [{}]}}])
+@pytest.mark.parametrize("key", list(PLAIN))
+def test_nothing_in_the_file_crashes_the_reader(key: str, wrong: Any) -> None:
+    with suppress(RatingConfigError):
+        RatingConfig.from_plain({**PLAIN, key: wrong}, vocabulary=load_vocabulary())
