@@ -111,6 +111,8 @@ class RatingState:
     """In the order they came."""
     cases: list[str] = field(default_factory=list)
     """Cases that are open: what was confirmed does not decay while there are any."""
+    loans: dict[str, int] = field(default_factory=dict)
+    """Class of each loan that is worse than normal, by its id."""
     review_by_ms: int = 0
     """An event brought the next review forward to then; 0: none did."""
     review_told_ms: int = 0
@@ -188,7 +190,7 @@ _COPIED = (
     "free_ms",
     "reviewed_ms",
 )
-_SPARSE = ("stage", "profile_ceilings", "cases", "review_by_ms", "review_told_ms")
+_SPARSE = ("stage", "profile_ceilings", "cases", "loans", "review_by_ms", "review_told_ms")
 _LISTS: dict[str, Any] = {"grounds": Ground, "suppressions": Suppression, "proposals": Proposal}
 
 

@@ -18,6 +18,10 @@ LOOK = "data."
 REVIEWED = "kyc.review_completed"
 CASES: Final = {"case.opened": True, "case.closed": False}
 """Kinds that tell of cases kept elsewhere, and whether the case is open after."""
+LOAN_CLASS = "loan_class"
+NORMAL, LOSS = 1, 5
+LOANS: Final = ("loan.classified", "loan.written_off", "loan.closed")
+"""Kinds that tell of a loan's class; the worst of a customer's loans counts."""
 VALUES: Final = {
     OVERRIDE: "grade",
     IMPOSE: "limit_name",
@@ -56,6 +60,8 @@ class Rerating:
         if not (live or changed or is_first or event.kind in self._told or event.kind.startswith(ACTION)):
             return
         rating = state.rating = state.rating or RatingState()
+        if event.kind in LOANS:
+            _note_loan(event, rating)
         if event.kind in self._told or event.kind.startswith(ACTION):
             self._take_in(event, state, rating, answer)
         for hit in live:
@@ -95,12 +101,16 @@ class Rerating:
         models: dict[str, float] | None = None,
     ) -> None:
         assert state.rating is not None
+        profile = state.profile
+        if state.rating.loans or LOAN_CLASS in profile:
+            # The profile has the class told last; what counts is the worst of all loans.
+            profile = profile | {LOAN_CLASS: max(state.rating.loans.values(), default=NORMAL)}
         change = self._rater.apply(
             state.rating,
             hits,
             now_ms,
             segment=state.profile.get("segment"),
-            profile=state.profile,
+            profile=profile,
             customer_id=answer.subject_id,
             cause=cause,
             model_scores=models,
@@ -151,6 +161,19 @@ class Rerating:
                     rating, rule, hit_ms, found, now_ms, **who, **people, notices=answer.notices
                 ),
             )
+
+
+def _note_loan(event: Event, rating: RatingState) -> None:
+    """Remember the class of a loan while it is worse than normal; one written off stays a loss."""
+    loan_id, kind = event.data.loan_id, event.kind
+    found = LOSS if kind == "loan.written_off" else getattr(event.data, LOAN_CLASS, None)
+    if kind == "loan.closed" and rating.loans.get(loan_id) != LOSS:
+        found = NORMAL
+    if found is None:
+        return
+    rating.loans.pop(loan_id, None)
+    if found > NORMAL:
+        rating.loans[loan_id] = found
 
 
 def _decision(event: Event, now_ms: int) -> Decision:

@@ -250,3 +250,27 @@ def test_too_late_is_told_again_to_who_asks_again(bench):
     (first,) = bench.send(payment("old", 0))
     (again,) = bench.send(payment("old", 0))
     assert (first.late, first.too_late) == (again.late, again.too_late) == (True, True)
+
+
+def test_the_worst_of_a_customers_loans_counts(bench):
+    def classify(name: str, at_ms: int, loan: str, found: int) -> int:
+        bench.send(record(name, "loan.classified", at_ms, loan_id=loan, loan_class=found))
+        return bench.state().rating.hundredths
+
+    assert classify("e1", 0, "L-1", 1) < classify("e2", 1, "L-1", 4)
+    assert classify("e3", 2, "L-2", 1) == classify("e4", 3, "L-1", 3)
+    assert classify("e5", 4, "L-1", 2) < 4000
+    classify("e6", 5, "L-3", 5)
+    bench.send(record("e7", "loan.closed", 6, loan_id="L-3"))
+    assert bench.state().rating.hundredths == 5950  # a loss stays one; see the next test
+    classify("e8", 7, "L-3", 1)
+    assert classify("e9", 8, "L-4", 4) == 5950
+    bench.send(record("e10", "loan.closed", 9, loan_id="L-4"))
+    assert bench.state().rating.hundredths < 4000
+
+
+def test_a_loan_that_was_written_off_stays_a_loss(bench):
+    bench.send(record("e1", "loan.written_off", 0, loan_id="L-1"))
+    lost = bench.state().rating.hundredths
+    bench.send(record("e2", "loan.closed", 1, loan_id="L-1"))
+    assert bench.state().rating.hundredths == lost >= 5950
