@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ MAX_BYTES = 8_388_608
 MAX_ARCHIVE_BYTES = 16_777_216
 """Of an archived configuration."""
 DAY_MS = 86_400_000
+_LOOKS, _LOOK_S = 50, 0.1
 
 
 class TopicsError(Exception):
@@ -135,8 +137,19 @@ async def create_topics(broker: Broker, topics: Topics, *, replication: int = 1)
         missing = [one for one in asked if one.name not in there]
         if missing:
             await _create(admin, missing, replication)
+            # Others may have created them a moment ago, differently; and who uses them must see them.
+            _compare(asked, await _seen(admin, asked))
     finally:
         await admin.close()
+
+
+async def _seen(admin: Any, asked: Sequence[Wanted]) -> dict[str, int]:
+    for _ in range(_LOOKS):
+        there = await _partitions(admin)
+        if all(one.name in there for one in asked):
+            break
+        await asyncio.sleep(_LOOK_S)
+    return there
 
 
 async def _partitions(admin: Any) -> dict[str, int]:

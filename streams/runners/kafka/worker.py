@@ -1,7 +1,7 @@
 """The worker of a cluster: a Faust application whose agents carry out the items of stages.
 
-Faust gives partitions to workers and brings the tables back from their changelogs. What it gets
-wrong is answered here: see `docs/adr` for the list. Offsets are committed by our own floor, not by
+Faust gives partitions to workers and keeps the tables. What it gets wrong is answered here:
+`docs/adr/0006-faust-kept-in-check.md` has the list. Offsets are committed by our own floor, not by
 Faust's acknowledgements, which it also gives for messages it skips.
 """
 
@@ -127,9 +127,8 @@ class Consumer(driver.Consumer):
         """Commit offsets of partitions that are still ours."""
         await self._commit({TP(*place): offset for place, offset in offsets.items()})
 
-    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
-        """Do nothing: Faust's own commits know nothing of snapshots."""
-        return False
+    async def verify_all_partitions_active(self) -> None:
+        """Leave looking for standstill to `Lag`, which asks the brokers."""
 
 
 class Transport(driver.Transport):
