@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import sync_playwright
 from servers import KafkaServer, PostgresServer, RedisServer, steady_port
 
 from monitor.database import connect_postgres
@@ -219,6 +222,34 @@ def test_a_look_at_an_alert_is_journaled(site):
     alert = site.raise_alert("C-look")
     site.get(f"/alerts/{alert['id']}")
     until(lambda: site.journaled(b'"data.access"', alert["id"].encode()), "the look is in the journal")
+
+
+@pytest.mark.browser
+def test_an_open_page_is_told_of_an_alert_which_is_taken_and_closed_by_keyboard(site, tmp_path):
+    with sync_playwright() as playwright:
+        arguments = ["--headless", "--no-sandbox", "--disable-gpu"]
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(60_000)
+        with page.expect_request("**/live"):
+            page.goto(site.url)
+        alert = site.raise_alert("C-news")
+        page.get_by_role("link", name=re.compile("new alerts?, show")).click()
+        page.goto(f"{site.url}/alerts/{alert['id']}")
+        page.keyboard.press("t")
+        page.get_by_text("by local").first.wait_for()
+        page.keyboard.press("c")
+        page.keyboard.type("false positive: expl")
+        page.keyboard.press("Tab")
+        page.keyboard.type("Salary of March.")
+        page.screenshot(path=tmp_path / "alert.png")
+        page.keyboard.press("Control+Enter")
+        page.get_by_text("Closed", exact=True).wait_for()
+        for name, path in (("inbox", "/"), ("customer", "/customers/C-news"), ("status", "/status")):
+            page.goto(site.url + path)
+            page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
+        browser.close()
+    assert [alert["status"] for alert in site.alerts("C-news") if alert["disposition"]] == ["closed"]
 
 
 # -- the terminal
