@@ -42,7 +42,7 @@ class Committer:
         self.store = store
         self.sensor = sensor
         self.desk = desk
-        self._ledger = ledger
+        self.ledger = ledger
         self._dead_letters = dead_letters
         self._pending: list[JournalRow] = []
         self.progress = Progress()
@@ -52,7 +52,7 @@ class Committer:
     @property
     def ledger_head(self) -> str:
         """The hash of the last ledger entry, hex digits."""
-        return self._ledger.head.hex()
+        return self.ledger.head.hex()
 
     def reload(self) -> None:
         """Come back to what is committed, forgetting everything else.
@@ -70,7 +70,7 @@ class Committer:
     def _reload(self) -> None:
         self.store.rollback()
         self.store.reload()
-        self._ledger.rollback()
+        self.ledger.rollback()
         self.desk.rollback()
         self._pending = []
         stored = self.store.meta("progress")
@@ -129,11 +129,11 @@ class Committer:
     def accept(self, event: Event, assessments: Iterable[Assessment], received_ms: int) -> Outcome:
         """Journal an event and follow what its stages answered, in their order."""
         outcome = Outcome("accepted", event.id, time_ms=event.time_ms)
-        hits, features = [], b""
+        hits = []
         for assessment in assessments:
             if assessment.subject == "customer":
                 outcome.customer_id, outcome.score = assessment.subject_id, assessment.score
-                features = assessment.features
+                outcome.features = assessment.features
             if assessment.late or assessment.too_late:
                 outcome.late = True
                 self.sensor.on_late(assessment.too_late)
@@ -146,7 +146,7 @@ class Committer:
         self.progress.counters.late += outcome.late
         self.sensor.on_event(event.kind)
         answer = (outcome.score, outcome.late, outcome.rules)
-        self.journal(event, answer, received_ms, outcome.customer_id, features)
+        self.journal(event, answer, received_ms, outcome.customer_id, outcome.features)
         return outcome
 
     def pass_time(self, event: Event, assessments: Iterable[Assessment], received_ms: int) -> None:
@@ -205,7 +205,7 @@ class Committer:
         if self._pending:
             self.store.append(self._pending)
             self._pending = []
-        self._ledger.flush()
+        self.ledger.flush()
         self.desk.flush()
         self.progress.head_hash = self._head_hash.hex()
         self.store.put_meta("progress", msgspec.json.encode(self.progress))

@@ -59,6 +59,8 @@ class Outcome:
     """The codec's `Rejection`, with every fault."""
     message: str = ""
     """Why it was refused."""
+    features: bytes = b""
+    """What models saw of a payment."""
 
 
 class JournalRow(NamedTuple):
@@ -120,6 +122,9 @@ class Engine(Protocol):
     def tick(self, time_ms: int, kind: str, subject_id: str, state: Any) -> list[Assessment]:
         """Fire the timers of the subject due by then."""
 
+    def publish(self, version: bytes | None) -> None:
+        """Score payments with a version of the classifier from now on; None for none."""
+
 
 class Codec(Protocol):
     """Records to events."""
@@ -134,6 +139,9 @@ class Ledger(Protocol):
     @property
     def head(self) -> bytes:
         """Return the hash of the last entry."""
+
+    def append(self, time_ms: int, kind: str, subject: str, payload: Mapping[str, Any]) -> None:
+        """Add an entry."""
 
     def flush(self) -> None:
         """Write what was added, inside the transaction."""
@@ -353,4 +361,6 @@ class Progress:
     """Largest event time of all."""
     rulebooks: list[tuple[int, str]] = field(default_factory=list)
     """(first journal position, rulebook hash) of each rulebook that was in force."""
+    models: list[tuple[int, str]] = field(default_factory=list)
+    """(first journal position, hash) of each version of the classifier that was in force."""
     counters: Counters = field(default_factory=Counters)

@@ -19,7 +19,8 @@ from monitor.core.assessment import Assessment
 from monitor.core.events import Event
 from streams.commit import Committer
 from streams.faults import Fault, Rejection
-from streams.journal import due_tick, facts_of, tick, tick_of
+from streams.journal import due_tick, facts_of, features_of, tick, tick_of
+from streams.learning import Learner
 from streams.ports import (
     Codec,
     DeadLetters,
@@ -102,6 +103,7 @@ class Processor:
         self._tick_every_ms = tick_every_ms
         self._is_stale, self._cache = False, states
         store.guard()
+        self._learner, self._version = Learner(self._committer, self._seen), ""
         self._open(engine_for or (lambda _: engine))
 
     @property
@@ -163,9 +165,11 @@ class Processor:
         """Come back to what is committed: reload everything and replay the journal tail."""
         started = perf_counter()
         self._committer.reload()
+        self._learner.recover()
         self._states = self._cache(self._engine, self.store, self._limits.cache_subjects)
-        for row in self.store.rows(self.progress.floor):
+        for row in self.store.rows(min(self.progress.floor, self._learner.seq + 1)):
             self._repeat(row)
+        self._score_with(self.progress.head + 1)
         self._is_stale = False
         self.sensor.on_recovery(perf_counter() - started)
 
@@ -178,7 +182,8 @@ class Processor:
         self._heal()
         self._committer.adopt(engine.rulebook_hash)
         self._transact(self._write_every_state)
-        self._engine = engine
+        self._engine, self._version = engine, ""
+        self._score_with(self.progress.head + 1)
         self._codec = codec or self._codec
         self._states = self._cache(engine, self.store, self._limits.cache_subjects)
 
@@ -252,7 +257,24 @@ class Processor:
             return Outcome("accepted", event.id, time_ms=event.time_ms)
         if (target := earlier(event)) is not None and (old := self._find(target)) is not None:
             note_passed(self._engine, event, old)
-        return self._committer.accept(event, self._assess(event, progress.head + 1), received_ms)
+        outcome = self._committer.accept(event, self._assess(event, progress.head + 1), received_ms)
+        self._learner.follow(event, progress.head, outcome.features)
+        self._score_with(progress.head + 1)
+        return outcome
+
+    def _score_with(self, seq: int) -> None:
+        """Have the event at a journal position scored by the version in force there."""
+        digest = self._learner.in_force(seq)
+        if digest != self._version:
+            self._version = digest
+            self._engine.publish(self._learner.version(digest) if digest else None)
+
+    def _seen(self, ref: int) -> tuple[int, bytes] | None:
+        seq = self.store.index.get_unsealed(ref) or self.store.index.find([ref]).get(ref)
+        if seq is None:
+            return None
+        row = self._committer.row(seq)
+        return self._codec.decode(row.body).time_ms, features_of(row)
 
     def _assess(self, event: Event, seq: int) -> Iterator[Assessment]:
         states = self._states
@@ -285,6 +307,11 @@ class Processor:
         event = tick_of(row.body) or self._codec.decode(row.body)
         if type(event) is not Event:
             raise RuntimeError(f"journal row {row.seq}: expected an event, was {event}")
+        if row.seq > self._learner.seq:
+            self._learner.follow(event, row.seq, features_of(row))
+        if row.seq < self.progress.floor:
+            return
+        self._score_with(row.seq)
         if event.kind == "tick":
             for key, state in self._states.due(event.time_ms, row.seq):
                 self._engine.tick(event.time_ms, *key, state)

@@ -101,6 +101,9 @@ class CountingEngine:
         """Fall asleep where the time has come."""
         return self._sleep(time_ms, kind, subject_id, state)
 
+    def publish(self, version: bytes | None) -> None:
+        """Take no notice: there is no classifier."""
+
     def _sleep(self, time_ms: int, kind: str, subject_id: str, state: CountingState) -> list[Assessment]:
         due, state_due = state.due_ms, state.due_ms <= time_ms
         if not due or not state_due:

@@ -18,6 +18,7 @@ import numpy as np
 from monitor.audit.verify import Check, Finding, differences, file_findings, ledger_findings, unequal
 from monitor.database import Database, PostgresDatabase, streamed
 from streams.journal import GENESIS, row_hash, tick_of
+from streams.learning import ARTIFACT
 from streams.ports import JournalRow, Progress, Record, State
 from streams.processor import Processor
 from streams.states import Key, StateCache
@@ -31,7 +32,7 @@ ticks of its own, with this class of state cache."""
 Adopt = Callable[[Processor, str], None]
 """Makes a processor go on with the engine of an archived rulebook."""
 
-DERIVED = ("hit", "rating", "alert", "late")
+DERIVED = ("hit", "rating", "alert", "late", "model")
 """Kinds of ledger entries that follow from events; others note what was done to the service."""
 
 _JOURNAL = ("seq", "ref", "received_ms", "hash", "facts", "answer", "body")
@@ -56,6 +57,7 @@ def checks(
         Check("ledger", ledger_findings),
         Check("journal", journal_findings),
         Check("journal_index", index_findings),
+        Check("versions", version_findings),
         Check("recomputation", lambda db: recomputation_findings(db, build, adopt, progress)),
     ]
 
@@ -109,7 +111,17 @@ def journal_findings(db: Database) -> Iterator[Finding]:
 
 def artifact_findings(db: Database) -> Iterator[Finding]:
     """Check that what is archived has the hash it is archived by."""
-    for kind, digest, body in streamed(db, "SELECT kind, hash, body FROM artifacts ORDER BY kind, hash"):
+    yield from _unlike(db, "SELECT kind, hash, body FROM artifacts ORDER BY kind, hash")
+
+
+def version_findings(db: Database) -> Iterator[Finding]:
+    """Check that versions of the classifier have the hashes by which the recomputation knows them."""
+    query = f"SELECT kind, hash, body FROM artifacts WHERE kind = '{ARTIFACT}' ORDER BY hash"  # noqa: S608
+    yield from _unlike(db, query)
+
+
+def _unlike(db: Database, query: str) -> Iterator[Finding]:
+    for kind, digest, body in streamed(db, query):
         if sha256(body).hexdigest() != digest:
             yield Finding("artifacts", f"{kind} {digest[:12]}", "is not what its hash is of")
 
@@ -308,7 +320,7 @@ def _compare_sequences(db: sqlite3.Connection, fresh: sqlite3.Connection) -> Ite
 
 
 def _compare_progress(stored: Progress, fresh: Progress) -> Iterator[Finding]:
-    names = ("head", "head_hash", "stream_time_ms", "rulebooks")
+    names = ("head", "head_hash", "stream_time_ms", "rulebooks", "models")
     expected, was = asdict(fresh), asdict(stored)
     yield from unequal("meta", "progress", {name: expected[name] for name in names}, was)
     # A database made before grades were counted has none until a service opens it.

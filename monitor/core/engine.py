@@ -7,8 +7,10 @@ from zlib import crc32
 
 from monitor.core.answers import again, make_hit, plain_answer
 from monitor.core.assessment import Assessment, Hit
+from monitor.core.classifier import Classifier, ClassifierVersion
 from monitor.core.conversion import Convert, by_day
 from monitor.core.events import ALSO, REVERSAL, Event, taken_back
+from monitor.core.features import NAMES as SEEN
 from monitor.core.feedback import FEEDBACK, label_of
 from monitor.core.known import remember, setters
 from monitor.core.periods import Periods
@@ -97,6 +99,13 @@ class Engine:
             subject = event.facts["subject"]
             return [(CUSTOMER, event.facts["subject_id"])] if subject == CUSTOMER else []
         return self._routes.subjects(event)
+
+    def publish(self, version: bytes | None) -> None:
+        """Score payments with a version of the classifier from now on; None for none."""
+        packed = None if version is None else ClassifierVersion.of_packed(version)
+        # Features may have been added since; a version of other ones says nothing of these.
+        fits = packed is not None and packed.features == SEEN
+        self._scorer.classifier = Classifier(packed) if packed is not None and fits else None
 
     def new_state(self, kind: str) -> State:
         """Return the state of a subject never seen before."""

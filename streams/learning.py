@@ -1,0 +1,125 @@
+"""Learning beside the stream: what became of payments goes into versions that score the next ones.
+
+Everything follows from the journal: events in their order, what models saw of them, and the labels
+among them. So a restart, a recovery and a verification come to the same versions.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from monitor.core.boosting import Growth
+from monitor.core.classifier import ClassifierVersion
+from monitor.core.events import Event
+from monitor.core.feedback import label_of
+from monitor.core.lessons import Lessons
+from streams.commit import Committer
+
+ARTIFACT = "classifier"
+"""Kind under which versions are archived, each by its hash."""
+KEPT = "learner"
+"""Under which key of the bookkeeping the learner is kept."""
+ENTRY = "model"
+"""Kind of the ledger's entries about versions."""
+KEEP_EVERY = 50_000
+"""Journal positions that a restart has to follow again, at most."""
+FIRST, PART, MOST = 1024, 8, 65_536
+"""Payments until the first boundary; from each to the next an eighth more, but at most so many."""
+
+Seen = Callable[[int], tuple[int, bytes] | None]
+"""Gives event time and features of a payment by its reference."""
+
+
+class Learner:
+    """Learns after every event, and publishes at boundaries counted in payments.
+
+    What is learnt at one boundary takes force at the next: meanwhile it could be learnt elsewhere.
+
+    Parameters
+    ----------
+    committer
+        Writes versions, ledger entries and what was learnt, with the events they follow from.
+    seen
+        See `Seen`.
+    growth
+        How versions are grown.
+    """
+
+    def __init__(self, committer: Committer, seen: Seen, growth: Growth | None = None) -> None:
+        self._committer, self._seen, self._growth = committer, seen, growth or Growth()
+        self.recover()
+
+    @property
+    def seq(self) -> int:
+        """The last journal position it includes."""
+        return self._seq
+
+    def recover(self) -> None:
+        """Come back to what was kept at the last boundary; the rows after it are to be followed again."""
+        self._lessons, self._next = Lessons(), b""
+        self._seq, self._count, self._boundary = 0, 0, FIRST
+        kept = self._committer.store.meta(KEPT)
+        if kept is not None:
+            self._seq, self._count, self._boundary, self._next, lessons = msgspec.msgpack.decode(kept)
+            self._lessons.resume(lessons)
+        self._kept = self._seq
+
+    def in_force(self, seq: int) -> str:
+        """Return the hash of the version that scores the event at a journal position; empty: none yet."""
+        models = self._committer.progress.models
+        place = bisect_right(models, seq, key=lambda epoch: epoch[0])
+        return models[place - 1][1] if place else ""
+
+    def version(self, digest: str) -> bytes | None:
+        """Return a version by its hash."""
+        return self._committer.store.artifact(ARTIFACT, digest)
+
+    def follow(self, event: Event, seq: int, features: bytes) -> None:
+        """Learn from an event; at a boundary put the version into force that was learnt at the one before.
+
+        Parameters
+        ----------
+        features
+            What models saw of it; empty for whatever is no payment.
+        """
+        self._seq = seq
+        label = label_of(event)
+        if label is not None and (payment := self._seen(label.ref)) is not None:
+            self._lessons.judge(label.ref, label.is_fraud, *payment)
+        if features:
+            self._lessons.see(event.ref, event.time_ms, features)
+            self._count += 1
+            if self._count == self._boundary:
+                self._turn(event.time_ms)
+        if seq >= self._kept + KEEP_EVERY:
+            self._keep()
+
+    def _turn(self, time_ms: int) -> None:
+        if self._next:
+            self._publish(ClassifierVersion.of_packed(self._next), time_ms)
+        version = self._lessons.learn(self._committer.progress.stream_time_ms, self._growth)
+        self._next = version.packed if version else b""
+        self._boundary += min(max(self._count // PART, FIRST), MOST)
+        self._keep()
+
+    def _keep(self) -> None:
+        self._kept = self._seq
+        kept: tuple[Any, ...] = (self._seq, self._count, self._boundary, self._next, self._lessons.snapshot())
+        self._committer.store.put_meta(KEPT, msgspec.msgpack.encode(kept))
+
+    def _publish(self, version: ClassifierVersion, time_ms: int) -> None:
+        digest = version.hash
+        self._committer.store.archive(ARTIFACT, digest, version.packed)
+        self._committer.progress.models.append((self._seq + 1, digest))
+        fact = {
+            "hash": digest,
+            "from_ms": version.from_ms,
+            "to_ms": version.to_ms,
+            "frauds": version.frauds,
+            "genuine": version.genuine,
+        }
+        self._committer.ledger.append(time_ms, ENTRY, f"{ARTIFACT}:{version.number}", fact)
