@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from postgres_monitor import open_monitor
 from servers import PostgresServer
@@ -100,14 +101,19 @@ def changed(value: Any, kind: str, random: Random) -> Any:
 
 def change(db: PostgresDatabase, table: str, column: str, kind: str, random: Random) -> str:
     """Change a value of a random row, in a transaction that the proof undoes; returns what was done."""
-    db.execute("BEGIN")
     keys = "WHERE key = 'progress'" if table == "meta" else ""
     found = db.execute(f"SELECT ctid::text, {column} FROM {table} {keys}").fetchall()
-    place, value = random.choice(found)
     is_progress = (table, column) == ("meta", "value")
-    new = value.replace(b'"hits":', b'"hits":1') if is_progress else changed(value, kind, random)
-    db.execute(f"UPDATE {table} SET {column} = ? WHERE ctid = ?::tid", (new, place))
-    return f"{table}.{column}: {value!r} to {new!r}"
+    while True:
+        place, value = random.choice(found)
+        new = value.replace(b'"hits":', b'"hits":1') if is_progress else changed(value, kind, random)
+        db.execute("BEGIN")
+        try:
+            db.execute(f"UPDATE {table} SET {column} = ? WHERE ctid = ?::tid", (new, place))
+        except psycopg.errors.UniqueViolation:
+            db.execute("ROLLBACK")  # the key of another row
+        else:
+            return f"{table}.{column}: {value!r} to {new!r}"
 
 
 def names(finding: Finding, table: str) -> bool:
