@@ -56,19 +56,20 @@ class Rerating:
             The event is of a kind that tells the profile.
         """
         live = [hit for hit in hits if hit.status == "live"] if hits else hits
-        is_first = state.rating is None and not event.kind.startswith(LOOK)
-        if not (live or changed or is_first or event.kind in self._told or event.kind.startswith(ACTION)):
+        kind, is_first = event.kind, state.rating is None and not event.kind.startswith(LOOK)
+        config = self._rater.config
+        is_heard = score > config.model_from and sum(hit.points for hit in live) >= config.model_points
+        if not (live or changed or is_first or is_heard or kind in self._told or kind.startswith(ACTION)):
             return
         rating = state.rating = state.rating or RatingState()
-        if event.kind in LOANS:
+        if kind in LOANS:
             _note_loan(event, rating)
-        if event.kind in self._told or event.kind.startswith(ACTION):
+        if kind in self._told or kind.startswith(ACTION):
             self._take_in(event, state, rating, answer)
         for hit in live:
             # Inside the cooldown of a closed alert no alert comes that somebody could close.
             if hit.alert and hit.severity in SERIOUS and hit.time_ms >= state.quiet.get(hit.rule, 0):
                 self._rater.hold(rating, hit.rule)
-        is_heard = score and sum(hit.points for hit in live) >= self._rater.config.model_points
         models = {MODEL_DIMENSION: score} if is_heard else None
         self._apply(state, answer, live, state.now_ms, event.id, models)
 
