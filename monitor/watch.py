@@ -16,7 +16,7 @@ from monitor.app import CONFIGURATION
 from monitor.configuration import Configuration
 from monitor.database import ERRORS, Database
 from monitor.reader import Reader
-from streams.sequence import Place
+from streams.entries import Place
 from streams.settlement import PLACE
 from streams.stores.reading import artifact, progress
 

@@ -28,14 +28,15 @@ ENTRY = "model"
 KEEP_EVERY = 50_000
 """Journal positions that a restart has to follow again, at most."""
 FIRST, PART, MOST = 1024, 8, 65_536
-"""Payments until the first boundary; from each to the next an eighth more, but at most so many."""
+"""Payments until the first boundary; from each to the next an eighth more, but at most so many. A
+boundary is passed with the first tick after it: a cluster has to know beforehand when one may be."""
 
 Seen = Callable[[int], tuple[int, bytes] | None]
 """Gives event time and features of a payment by its reference."""
 
 
 class Learner:
-    """Learns after every event, and publishes at boundaries counted in payments.
+    """Learns after every event, and publishes with ticks, at boundaries counted in payments.
 
     What is learnt at one boundary takes force at the next: meanwhile it could be learnt elsewhere.
 
@@ -68,6 +69,11 @@ class Learner:
             self._lessons.resume(lessons)
         self._kept = self._seq
 
+    @property
+    def remaining(self) -> int:
+        """Payments to come before a tick may bring the next version."""
+        return max(0, self._boundary - self._count)
+
     def in_force(self, seq: int) -> str:
         """Return the hash of the version that scores the event at a journal position; empty: none yet."""
         models = self._committer.progress.models
@@ -79,7 +85,7 @@ class Learner:
         return self._committer.store.artifact(ARTIFACT, digest)
 
     def follow(self, event: Event, seq: int, features: bytes) -> None:
-        """Learn from an event; at a boundary put the version into force that was learnt at the one before.
+        """Learn from an event; at a tick beyond a boundary put the version into force that was learnt at the one before.
 
         Parameters
         ----------
@@ -93,8 +99,8 @@ class Learner:
         if features:
             self._lessons.see(event.ref, event.time_ms, features)
             self._count += 1
-            if self._count == self._boundary:
-                self._turn(event.time_ms)
+        if event.kind == "tick" and not self.remaining:
+            self._turn(event.time_ms)
         if seq >= self._kept + KEEP_EVERY:
             self._keep()
 
@@ -103,7 +109,7 @@ class Learner:
             self._publish(ClassifierVersion.of_packed(self._next), time_ms)
         version = self._lessons.learn(self._committer.progress.stream_time_ms, self._growth)
         self._next = version.packed if version else b""
-        self._boundary += min(max(self._count // PART, FIRST), MOST)
+        self._boundary = self._count + min(max(self._count // PART, FIRST), MOST)
         self._keep()
 
     def _keep(self) -> None:

@@ -18,6 +18,7 @@ import msgspec
 from monitor.core.assessment import Assessment
 from monitor.core.events import Event
 from streams.commit import Committer
+from streams.crowd import Crowd
 from streams.faults import Fault, Rejection
 from streams.journal import due_tick, facts_of, features_of, tick, tick_of
 from streams.learning import Learner
@@ -54,6 +55,10 @@ class Limits:
     """Recovery replays about this many events at most."""
     snapshots_per_batch: int = 8
     """Snapshots written with every batch at least, so that a quiet service has none unwritten for long."""
+
+
+_NOTHING = ("", "")
+"""Hashes of no versions."""
 
 
 class Processor:
@@ -103,7 +108,8 @@ class Processor:
         self._tick_every_ms = tick_every_ms
         self._is_stale, self._cache = False, states
         store.guard()
-        self._learner, self._version = Learner(self._committer, self._seen), ""
+        self._learner, self._crowd = Learner(self._committer, self._seen), Crowd(self._committer)
+        self._in_force = _NOTHING
         self._open(engine_for or (lambda _: engine))
 
     @property
@@ -166,8 +172,9 @@ class Processor:
         started = perf_counter()
         self._committer.reload()
         self._learner.recover()
+        self._crowd.recover()
         self._states = self._cache(self._engine, self.store, self._limits.cache_subjects)
-        for row in self.store.rows(min(self.progress.floor, self._learner.seq + 1)):
+        for row in self.store.rows(min(self.progress.floor, self._learner.seq + 1, self._crowd.seq + 1)):
             self._repeat(row)
         self._score_with(self.progress.head + 1)
         self._is_stale = False
@@ -181,8 +188,8 @@ class Processor:
         """
         self._heal()
         self._committer.adopt(engine.rulebook_hash)
-        self._transact(self._write_every_state)
-        self._engine, self._version = engine, ""
+        self._transact(lambda: self._adopt(engine))
+        self._engine, self._in_force = engine, _NOTHING
         self._score_with(self.progress.head + 1)
         self._codec = codec or self._codec
         self._states = self._cache(engine, self.store, self._limits.cache_subjects)
@@ -259,15 +266,16 @@ class Processor:
             note_passed(self._engine, event, old)
         outcome = self._committer.accept(event, self._assess(event, progress.head + 1), received_ms)
         self._learner.follow(event, progress.head, outcome.features)
-        self._score_with(progress.head + 1)
+        self._crowd.follow(event, progress.head, outcome.features)
         return outcome
 
     def _score_with(self, seq: int) -> None:
-        """Have the event at a journal position scored by the version in force there."""
-        digest = self._learner.in_force(seq)
-        if digest != self._version:
-            self._version = digest
-            self._engine.publish(self._learner.version(digest) if digest else None)
+        """Have the event at a journal position scored by the versions in force there."""
+        digests = self._learner.in_force(seq), self._crowd.in_force(seq)
+        if digests != self._in_force:
+            self._in_force = digests
+            classifier = self._learner.version(digests[0]) if digests[0] else None
+            self._engine.publish(classifier, self._crowd.versions(digests[1]))
 
     def _seen(self, ref: int) -> tuple[int, bytes] | None:
         seq = self.store.index.get_unsealed(ref) or self.store.index.find([ref]).get(ref)
@@ -289,6 +297,8 @@ class Processor:
         if not self.store.index.find([event.ref]):
             fired = self._fire(event.time_ms, self.progress.head + 1)
             self._committer.pass_time(event, fired, received_ms)
+            self._learner.follow(event, self.progress.head, b"")
+            self._score_with(self.progress.head + 1)
 
     def _fire(self, time_ms: int, seq: int) -> Iterator[Assessment]:
         for key, state in self._states.due(time_ms, seq):
@@ -300,6 +310,10 @@ class Processor:
         self.store.put_states(self._states.snapshots(oldest, few))
         self.progress.floor = self._states.floor(self.progress.head)
 
+    def _adopt(self, engine: Engine) -> None:
+        self._crowd.adopt(engine.models)
+        self._write_every_state()
+
     def _write_every_state(self) -> None:
         self._write_states(self.progress.head + 1, 0)
 
@@ -309,6 +323,8 @@ class Processor:
             raise RuntimeError(f"journal row {row.seq}: expected an event, was {event}")
         if row.seq > self._learner.seq:
             self._learner.follow(event, row.seq, features_of(row))
+        if row.seq > self._crowd.seq:
+            self._crowd.follow(event, row.seq, features_of(row))
         if row.seq < self.progress.floor:
             return
         self._score_with(row.seq)

@@ -10,90 +10,16 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
-
-import msgspec
+from typing import Any
 
 from alerts.desk import ACTIONS
 from monitor.core.events import Event
+from monitor.core.scorer import LEARNS
+from streams.entries import CUSTOMER, DESK, Entry, Memory, Models, Place, in_force
 from streams.journal import due_tick
 from streams.ports import Codec, Engine, Record
 from streams.recall import earlier, note_passed
 from streams.wire import Adopt, Answer, Answers, Item, Tick, Work, partition_of
-
-CUSTOMER = "customer"
-DESK = "desk"
-"""Who sends the facts of officers' actions."""
-Part = tuple[str, int, int]
-"""Stage, partition and order of something sent."""
-
-
-class Place(msgspec.Struct, kw_only=True):
-    """How far a cluster is; committed with every batch."""
-
-    order: int = 0
-    """Last order settled."""
-    position: int = 0
-    """Where reading the log of records goes on."""
-    stream_time_ms: int = 0
-    """Largest event time up to there."""
-    configuration: str = ""
-    """Hash of the configuration in force there."""
-    answers: dict[int, int] = {}
-    """Where reading each partition of answers goes on."""
-
-
-class Memory(Protocol):
-    """What the sequencer looks up in what is committed."""
-
-    def known(self, refs: Sequence[int]) -> set[int]:
-        """Return those of the references that are journaled."""
-
-    def record(self, ref: int) -> bytes | None:
-        """Return the journaled record of an event."""
-
-    def subject_of(self, alert_id: str) -> tuple[str, str] | None:
-        """Return (kind, id) of whom an alert is about; None where it does not exist (yet)."""
-
-
-@dataclass(slots=True, eq=False)
-class Entry:
-    """One place in the order: a record, or a tick that a record brought with it."""
-
-    order: int
-    record: Record
-    what: Any
-    """An `Event`, a `Rejection` or an `Adopt`."""
-    position: int
-    """Where reading goes on after it."""
-    stream_time_ms: int = 0
-    is_whole: bool = True
-    """False for a tick before its event: they are settled together."""
-    is_duplicate: bool = False
-    subjects: list[tuple[int, str, str]] = field(default_factory=list)
-    """Order, stage and id of each subject, in the order of the stages."""
-    waiting: set[Part] = field(default_factory=set)
-    answers: list[tuple[str, Answer]] = field(default_factory=list)
-    """Stage and answer, as they came."""
-    score: float = 0.0
-    features: bytes = b""
-    answered: threading.Event | None = None
-    """Of an officer's action, in which the desk itself has a part: set once nothing is waited for."""
-
-    @property
-    def is_action(self) -> bool:
-        """Whether it is an officer's action."""
-        return self.answered is not None
-
-    @property
-    def failure(self) -> str | None:
-        """Why a stage could not assess it, or None."""
-        return next((answer.failure for _, answer in self.answers if answer.failure), None)
-
-    def answer(self, stage: str, order: int) -> Answer | None:
-        """Return what a stage answered to an event, or None where it had nothing to tell."""
-        return next((one for name, one in self.answers if (name, one.order) == (stage, order)), None)
 
 
 class Sequencer:
@@ -115,6 +41,8 @@ class Sequencer:
         Ticks by event time; 0 for none.
     send
         Called with stage, partition and item, in order.
+    models
+        What is learnt: a new version has its place in the order too.
     """
 
     def __init__(
@@ -127,6 +55,7 @@ class Sequencer:
         partitions: int,
         tick_every_ms: int,
         send: Callable[[str, int, Item], None],
+        models: Models,
     ) -> None:
         self.entries: deque[Entry] = deque()
         """In order, not settled yet."""
@@ -141,10 +70,16 @@ class Sequencer:
         self._read: dict[int, deque[tuple[int, int]]] = {}
         self._early: list[Answers] = []
         self._settled, self._answers = place.order, dict(place.answers)
+        self._models, self._model = models, place.model
+        self._payments = 0
+        self._is_turning = False
+        self._configuration = place.configuration
         self._engine, self._codec = parts_for(place.configuration)
-        if not place.order:
-            # Before the first event of all, workers are told what is in force.
-            self.adopt(place.configuration, place.position)
+        if not place.order or models.in_force != place.model:
+            # Before the first event of all, workers are told what is in force; and a version that was
+            # published just before a restart.
+            self._model = models.in_force
+            self._adopt(place.configuration, place.position)
 
     def decode(self, record: Record) -> Any:
         """Return the `Event` of a record, or a `Rejection` with every fault."""
@@ -171,10 +106,12 @@ class Sequencer:
         what
             From `decode`.
         position
-            Where reading goes on after it.
+            Where reading goes on after it: one more than where it was read.
         is_known
             Whether the event is journaled already.
         """
+        if self._is_turning and not self._turn(position - 1):
+            return False
         if type(what) is not Event:
             self._append(Entry(self._next(), record, what, position))
             return True
@@ -193,16 +130,25 @@ class Sequencer:
             if subject is None and self.entries:
                 return False  # its alert may be on its way
             subjects = [subject] if subject and subject[0] == CUSTOMER else []
-        self._pass_time(record, what, position)
+        if self._pass_time(record, what, position):
+            return False
+        self._stream_time_ms = max(self._stream_time_ms, what.time_ms)
         if what.kind == "tick":
             self._tick(Entry(self._next(), record, what, position))
         else:
             self._route(record, what, position, subjects)
         return True
 
-    def adopt(self, digest: str, position: int) -> None:
-        """Let another configuration be in force from the next record on."""
-        adopted = Adopt(self._next(), "configuration", digest)
+    def change(self, digest: str, position: int) -> bool:
+        """Put another configuration into force, as the record at `position - 1` says; as `take`."""
+        if self._is_turning and not self._turn(position - 1):
+            return False
+        self._adopt(digest, position)
+        return True
+
+    def _adopt(self, digest: str, position: int) -> None:
+        adopted = Adopt(self._next(), "configuration", in_force(digest, self._model))
+        self._configuration = digest
         self._engine, self._codec = self._parts_for(digest)
         entry = Entry(adopted.order, Record(b""), adopted, position)
         self._everywhere(entry, self._stages, adopted)
@@ -247,26 +193,20 @@ class Sequencer:
                 self._early.append(message)
 
     def ready(self, most: int) -> list[Entry]:
-        """Return the entries that can be settled now, in order, whole records only.
+        """Return the entries that can be settled now, in order.
 
         An officer's action comes alone, before its stages answered: the desk acts first.
         """
         if self._early:
             self._note_early()
         found: list[Entry] = []
-        whole = 0
         for entry in self.entries:
             if entry.is_action:
-                if not whole and all(not one.waiting for one in found):
-                    found.append(entry)
-                    whole = len(found)
-                break
+                return found or [entry]
             if entry.waiting or len(found) >= most:
                 break
             found.append(entry)
-            if entry.is_whole:
-                whole = len(found)
-        return found[:whole]
+        return found
 
     def place(self, last: Entry) -> Place:
         """Return the place to commit with entries up to this one."""
@@ -280,6 +220,7 @@ class Sequencer:
             order=last.order,
             position=last.position,
             stream_time_ms=last.stream_time_ms,
+            model=last.model,
             answers=answers,
         )
 
@@ -293,6 +234,7 @@ class Sequencer:
             self._by_order.pop(entry.order, None)
             if type(entry.what) is Event and self._events.get(entry.what.ref) is entry:
                 del self._events[entry.what.ref]
+                self._payments -= entry.what.kind in LEARNS
         for partition, read in self._read.items():
             while read and read[0][0] <= self._settled:
                 self._answers[partition] = read.popleft()[1]
@@ -304,25 +246,41 @@ class Sequencer:
         return self._order
 
     def _append(self, entry: Entry) -> None:
-        entry.stream_time_ms = self._stream_time_ms
+        entry.stream_time_ms, entry.model = self._stream_time_ms, self._model
         self.entries.append(entry)
         self._by_order[entry.order] = entry
         if type(entry.what) is Event and not entry.is_duplicate:
             self._events[entry.what.ref] = entry
+            self._payments += entry.what.kind in LEARNS
         if entry.answered and not entry.waiting:
             entry.answered.set()
 
-    def _pass_time(self, record: Record, event: Event, position: int) -> None:
+    def _pass_time(self, record: Record, event: Event, position: int) -> bool:
+        """Send the tick that an event brings; True where the event has to wait until it is settled."""
         passed = due_tick(self._stream_time_ms, event.time_ms, self._tick_every_ms)
-        if passed is not None and passed.ref != event.ref:
-            # Read again from here after a restart: the tick is settled with its record or not at all.
-            tick_record = Record(passed.body, received_ms=record.received_ms)
-            self._tick(Entry(self._next(), tick_record, passed, position, is_whole=False))
-        self._stream_time_ms = max(self._stream_time_ms, event.time_ms)
+        if passed is None or passed.ref == event.ref:
+            return False
+        self._stream_time_ms = max(self._stream_time_ms, passed.time_ms)
+        # Where it is settled alone, reading goes on with the record, which then brings no tick.
+        tick_record = Record(passed.body, received_ms=record.received_ms)
+        self._tick(Entry(self._next(), tick_record, passed, position - 1, is_brought=True))
+        return self._is_turning
 
     def _tick(self, entry: Entry) -> None:
         self._everywhere(entry, self._engine.timed, Tick(entry.order, entry.what.time_ms))
         self._append(entry)
+        # Versions come with ticks. Only where one may come now must the next event wait and see.
+        self._is_turning = self._models.remaining <= self._payments
+
+    def _turn(self, position: int) -> bool:
+        """Put the version into force that the last tick led to; False while that is not known yet."""
+        if self.entries:
+            return False
+        self._is_turning = False
+        if self._models.in_force != self._model:
+            self._model = self._models.in_force
+            self._adopt(self._configuration, position)
+        return True
 
     def _everywhere(self, entry: Entry, stages: Sequence[str], item: Item) -> None:
         for stage in stages:

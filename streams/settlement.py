@@ -10,9 +10,9 @@ import msgspec
 from monitor.core.assessment import Assessment
 from monitor.core.events import Event
 from streams.commit import Committer
+from streams.entries import CUSTOMER, Entry, Place, parts_in_force
 from streams.faults import Fault, Rejection
 from streams.ports import Outcome
-from streams.sequence import CUSTOMER, Entry, Place
 from streams.wire import Adopt
 
 PLACE = "cluster"
@@ -105,7 +105,7 @@ class Settlement:
         committer.progress.stream_time_ms = max(committer.progress.stream_time_ms, event.time_ms)
         if event.kind == "tick":
             committer.pass_time(event, _fired(entry), entry.record.received_ms)
-            return Outcome("accepted", event.id, time_ms=event.time_ms) if entry.is_whole else None
+            return Outcome("accepted", event.id, time_ms=event.time_ms) if not entry.is_brought else None
         if entry.is_action and (refusal := self._act(entry, event)):
             return refusal
         if entry.failure:
@@ -118,9 +118,10 @@ class Settlement:
 
     def _take_force(self, adopted: Adopt) -> None:
         rulebooks = self._committer.progress.rulebooks
-        if not rulebooks or rulebooks[-1][1] != adopted.hash:
-            self._committer.adopt(adopted.hash)
-            self._adopt(adopted.hash)
+        configuration, _ = parts_in_force(adopted.hash)
+        if not rulebooks or rulebooks[-1][1] != configuration:
+            self._committer.adopt(configuration)
+            self._adopt(configuration)
 
     def _again(self, event: Event) -> Outcome:
         seq = self._committer.store.index.find([event.ref]).get(event.ref) or (

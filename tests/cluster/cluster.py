@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 import psycopg
@@ -25,8 +24,8 @@ from poisoned import SESSION
 from servers import PATIENCE_S, steady_port
 
 from alerts.ports import Message
+from streams.entries import Place
 from streams.ports import Record
-from streams.sequence import Place
 from streams.settlement import PLACE
 
 NIGHTLY = os.environ.get("RISKMON_NIGHTLY") == "1"
@@ -127,14 +126,14 @@ class Role:
 
 
 class Cluster:
-    """Desk and workers under a prefix of their own.
+    """Desk and workers, started, killed and started again.
 
     Parameters
     ----------
     folder
         For settings and logs.
-    kafka
-        Address for the test itself.
+    kafka, prefix
+        Address of the broker for the test itself; what the names of topics begin with.
     postgres, redis_url
         An empty database each, for the test itself.
     partitions
@@ -150,6 +149,7 @@ class Cluster:
         folder: Path,
         *,
         kafka: str,
+        prefix: str,
         postgres: str,
         redis_url: str,
         partitions: int,
@@ -158,12 +158,14 @@ class Cluster:
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.kafka, self.postgres, self.redis_url = folder, kafka, postgres, redis_url
-        self.prefix = f"t{uuid4().hex[:10]}"
+        self.prefix = prefix
         places = {"desk_kafka": kafka, "worker_kafka": kafka, "postgres": postgres, "redis": redis_url}
         self._places = {**places, **(through or {})}
         self._partitions, self._session_s = partitions, session_s
-        self.desk = Role(folder, "desk", "desk", "--config", str(self._settings("desk")))
+        self.desk = self._desk("desk")
         self.workers: list[Role] = []
+        self.waiting: list[Role] = []
+        """Desks that wait for the first one to end."""
         self._watched = threading.Event()
 
     def _settings(self, role: str) -> Path:
@@ -187,6 +189,16 @@ class Cluster:
         for _ in range(workers):
             self.add_worker()
 
+    def add_desk(self) -> Role:
+        """Start one more desk, which cannot work beside the first."""
+        desk = self._desk(f"desk-{len(self.waiting) + 2}")
+        desk.start()
+        self.waiting.append(desk)
+        return desk
+
+    def _desk(self, name: str) -> Role:
+        return Role(self.folder, name, "desk", "--config", str(self._settings("desk")))
+
     def add_worker(self) -> Role:
         """Start one more worker."""
         name = f"worker-{len(self.workers) + 1}"
@@ -203,7 +215,7 @@ class Cluster:
 
     @property
     def roles(self) -> list[Role]:
-        return [self.desk, *self.workers]
+        return [self.desk, *self.workers, *self.waiting]
 
     def kill(self) -> None:
         """End every process at once."""

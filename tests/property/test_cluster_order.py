@@ -19,8 +19,9 @@ from monitor.core.events import Event
 from streams.commit import Committer
 from streams.deadletter import SCHEMA as DEAD_LETTER_SCHEMA
 from streams.deadletter import DeadLetters
+from streams.entries import Place
 from streams.ports import Record, Sensor
-from streams.sequence import Place, Sequencer
+from streams.sequence import Sequencer
 from streams.settlement import Settlement
 from streams.stage import StageLimits, StagePartition
 from streams.stores.sqlite import SqliteStore, open_database
@@ -66,7 +67,7 @@ class Part:
         self.start()
 
     def start(self):
-        limits = StageLimits(cache_subjects=3, tail_items=20, snapshots_busy=1)
+        limits = StageLimits(cache_subjects=3, tail_items=20)
         self.run = StagePartition(self.stage, self.number, self.durable.reopen(), parts_for, limits)
         self.next_item, self.next_fact = self.from_item, self.from_fact
 
@@ -96,6 +97,13 @@ class Part:
             order < written.floor for order, _ in decode_facts(self.facts[self.from_fact]).facts
         ):
             self.from_fact += 1
+
+
+class Nothing:
+    """What is learnt where nothing is."""
+
+    in_force = ""
+    remaining = 1
 
 
 class LocalCluster:
@@ -134,6 +142,7 @@ class LocalCluster:
         self.sequencer = Sequencer(
             place, parts_for, self, stages=STAGES, partitions=self.partitions, tick_every_ms=HOUR_MS,
             send=lambda stage, partition, item: self.outgoing[stage, partition].append(item),
+            models=Nothing(),
         )  # fmt: skip
         self.next_record = place.position
         self.next_answer = {number: place.answers.get(number, 0) for number in range(self.partitions)}

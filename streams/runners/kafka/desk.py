@@ -16,11 +16,12 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from streams.entries import Memory, Place
 from streams.ports import Sensor, StoreUnavailableError
 from streams.runners.kafka.connection import Broker
 from streams.runners.kafka.session import ADOPT, CONTROL, Health, Pace, Session
 from streams.runners.kafka.topics import Topics
-from streams.sequence import Memory, Place, Sequencer
+from streams.sequence import Sequencer
 from streams.settlement import Settlement, UnansweredError
 from streams.wire import Item
 

@@ -9,11 +9,11 @@ from contextlib import AsyncExitStack
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from streams.entries import Place
 from streams.ports import StateRow
 from streams.runners.kafka.connection import Broker
 from streams.runners.kafka.snapshots import record_of
 from streams.runners.kafka.topics import MAX_ARCHIVE_BYTES, Topics
-from streams.sequence import Place
 from streams.stage import DONE, EPOCH
 from streams.wire import partition_of
 
@@ -55,7 +55,11 @@ async def import_states(
     """
     async with AsyncExitStack() as stack:
         producer = AIOKafkaProducer(
-            **broker.options, acks="all", enable_idempotence=True, linger_ms=5, max_request_size=MAX_ARCHIVE_BYTES
+            **broker.options,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=5,
+            max_request_size=MAX_ARCHIVE_BYTES,
         )
         stack.push_async_callback(producer.stop)
         await producer.start()

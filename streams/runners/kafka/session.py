@@ -13,10 +13,11 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from monitor.core.events import Event
+from streams.entries import DESK, Entry, Memory, Place
 from streams.journal import tick
 from streams.ports import Record, Sensor
 from streams.runners.kafka.topics import Topics
-from streams.sequence import DESK, Entry, Memory, Place, Sequencer
+from streams.sequence import Sequencer
 from streams.settlement import Settlement
 from streams.wire import Batch, Facts, Item, decode_answers, encode, partition_of
 
@@ -144,7 +145,9 @@ class Session:
                 continue
             await self._take_records(run)
             run = []
-            self._sequencer.adopt(orjson.loads(message.value)["configuration"], message.offset + 1)
+            digest = orjson.loads(message.value)["configuration"]
+            while not self._sequencer.change(digest, message.offset + 1):
+                await self._drain()
         await self._take_records(run)
 
     async def _take_records(self, run: Sequence[tuple[Record, int]]) -> None:
@@ -246,7 +249,7 @@ class Session:
         self._sensor.on_batch(len(entries), seconds)
         self._sensor.on_in_flight(health.in_flight)
         for entry in entries:
-            if entry.record.received_ms and entry.is_whole:
+            if entry.record.received_ms and not entry.is_brought:
                 self._sensor.on_latency((now_ms - entry.record.received_ms) / 1000)
 
     def _tell(self, entry: Entry, facts: dict[str, Any] | None) -> None:
