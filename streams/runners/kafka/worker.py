@@ -199,9 +199,10 @@ class WorkerApp(faust.App):
     async def end(self) -> None:
         """Write what is unwritten, leave the group, disconnect."""
         await self.lanes.close(self.consumer.commit_offsets)
-        await self.stop()
-        await self.sender.stop()
-        await self.offsets.stop()
+        async with asyncio.timeout(self.watch.waits.session):
+            await self.stop()
+            await self.sender.stop()
+            await self.offsets.stop()
 
     async def bring_back(self, changelogs: Iterable[TP]) -> None:
         """Read changelogs to their end."""
@@ -372,15 +373,15 @@ async def run_worker(app: WorkerApp, stopping: asyncio.Event) -> None:
     Where something is wrong that another process may not have, the process ends with a sentence
     and a status other than 0: see `Watch`.
     """
-    await app.begin()
+    await app.guarded(app.begin)
     beat, flush, *others = [
         asyncio.create_task(app.guarded(duty))
         for duty in (app.beat, app.flush, app.look, app.watch_faust, app.start)
     ]
     await stopping.wait()
     app.is_ending = True
-    await flush
-    await app.end()
+    await asyncio.wait([flush], timeout=app.watch.waits.farewell)
+    await app.guarded(app.end)
     for task in (beat, *others):
         task.cancel()
     await asyncio.gather(beat, *others, return_exceptions=True)
