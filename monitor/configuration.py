@@ -17,6 +17,8 @@ import yaml
 
 import monitor
 from monitor.core.engine import Engine
+from monitor.core.features import NAMES
+from monitor.core.models.config import ModelsConfig
 from monitor.core.periods import Periods
 from monitor.core.rating import Rater
 from monitor.core.rating_config import RatingConfig
@@ -45,8 +47,8 @@ class Configuration:
     Attributes
     ----------
     plain
-        `rules` (each with `pack`, `file` and its content), `predicates`, `lists`, `rating`, `rates`,
-        `base_currency`, `zone`, `grace_ms`, `desk` (waits and four eyes).
+        `rules` (each with `pack`, `file` and its content), `predicates`, `lists`, `rating`, `models`,
+        `rates`, `base_currency`, `zone`, `grace_ms`, `desk` (waits and four eyes).
     """
 
     plain: Mapping[str, Any]
@@ -119,8 +121,8 @@ def read_configuration(settings: Settings, folder: Path, packs: Sequence[str] = 
     ------
     RuleError
         With every mistake of the rules.
-    RatingConfigError
-        With every mistake of the rating.
+    RatingConfigError, ModelsConfigError
+        With every mistake of the rating or of the models.
     ConfigurationError
         Where a file or a pack is missing.
     """
@@ -130,6 +132,8 @@ def read_configuration(settings: Settings, folder: Path, packs: Sequence[str] = 
     lists = load_lists(folder / "lists")
     rating = _mapping(folder / "rating.yaml")
     RatingConfig.from_plain(rating, str(folder / "rating.yaml"), load_vocabulary())
+    models = _mapping(folder / "models.yaml")
+    ModelsConfig.from_plain(models, NAMES, str(folder / "models.yaml"))
     plain = {
         "rules": [
             {"pack": rule.pack, "file": Path(rule.file).name, "content": dict(rule.plain)} for rule in rules
@@ -140,6 +144,7 @@ def read_configuration(settings: Settings, folder: Path, packs: Sequence[str] = 
             for name, data in lists.items()
         },
         "rating": rating,
+        "models": models,
         "rates": {**rates, "rates": {str(day): row for day, row in (rates.get("rates") or {}).items()}},
         "base_currency": settings.institution.base_currency,
         "zone": settings.institution.zone,
@@ -240,6 +245,8 @@ def build_engine(configuration: Configuration) -> Engine:
         Exchange(plain["base_currency"], rates).units,
         base_currency=plain["base_currency"],
         grace_ms=plain["grace_ms"],
+        # An archive of a day before there were populations has none.
+        models=ModelsConfig.from_plain(plain["models"], NAMES) if "models" in plain else None,
     )
     engine.rulebook_hash = configuration.hash
     return engine

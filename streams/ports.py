@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from monitor.core.assessment import Assessment, Hit
 from monitor.core.events import Event
+from monitor.core.models.config import ModelsConfig
 
 
 class StoreUnavailableError(Exception):
@@ -122,8 +123,11 @@ class Engine(Protocol):
     def tick(self, time_ms: int, kind: str, subject_id: str, state: Any) -> list[Assessment]:
         """Fire the timers of the subject due by then."""
 
-    def publish(self, version: bytes | None) -> None:
-        """Score payments with a version of the classifier from now on; None for none."""
+    models: ModelsConfig | None
+    """How populations are learnt; None: not at all."""
+
+    def publish(self, version: bytes | None, populations: Sequence[bytes] = ()) -> None:
+        """Score payments with these versions from now on, of the classifier and of the populations."""
 
 
 class Codec(Protocol):
@@ -289,6 +293,9 @@ class Sensor:
     def on_store_unavailable(self) -> None:
         """Note that a batch could not be committed and will be retried."""
 
+    def on_drift(self, model: str, feature: str, measure: str, value: float) -> None:
+        """Note how far a feature (or `score`) has moved since a model's training: `psi` or `mean`."""
+
     def on_queue(self, waiting: int) -> None:
         """Note how many records wait for the engine."""
 
@@ -363,4 +370,6 @@ class Progress:
     """(first journal position, rulebook hash) of each rulebook that was in force."""
     models: list[tuple[int, str]] = field(default_factory=list)
     """(first journal position, hash) of each version of the classifier that was in force."""
+    populations: list[tuple[int, str]] = field(default_factory=list)
+    """(first journal position, hash) of what versions of populations were in force together."""
     counters: Counters = field(default_factory=Counters)

@@ -19,6 +19,7 @@ from monitor.audit.ledger import SCHEMA as LEDGER_SCHEMA
 from monitor.audit.ledger import Ledger
 from monitor.core.assessment import Assessment, Hit, RatingChange
 from monitor.core.events import Event, reference
+from monitor.core.models.config import ModelsConfig
 from streams.deadletter import SCHEMA as DEAD_LETTER_SCHEMA
 from streams.deadletter import DeadLetters
 from streams.faults import Fault, Rejection
@@ -60,6 +61,7 @@ class CountingEngine:
     rulebook_hash = "c0"
     attaching: frozenset[str] = frozenset({"device"})
     timed: tuple[str, ...] = ("device", "customer")
+    models: ModelsConfig | None = None
 
     def subjects(self, event: Event) -> list[tuple[str, str]]:
         """Return device and customer of the event, where it has them."""
@@ -101,8 +103,8 @@ class CountingEngine:
         """Fall asleep where the time has come."""
         return self._sleep(time_ms, kind, subject_id, state)
 
-    def publish(self, version: bytes | None) -> None:
-        """Take no notice: there is no classifier."""
+    def publish(self, version: bytes | None, populations: Sequence[bytes] = ()) -> None:
+        """Take no notice: there are no models."""
 
     def _sleep(self, time_ms: int, kind: str, subject_id: str, state: CountingState) -> list[Assessment]:
         due, state_due = state.due_ms, state.due_ms <= time_ms

@@ -320,7 +320,7 @@ def _compare_sequences(db: sqlite3.Connection, fresh: sqlite3.Connection) -> Ite
 
 
 def _compare_progress(stored: Progress, fresh: Progress) -> Iterator[Finding]:
-    names = ("head", "head_hash", "stream_time_ms", "rulebooks", "models")
+    names = ("head", "head_hash", "stream_time_ms", "rulebooks", "models", "populations")
     expected, was = asdict(fresh), asdict(stored)
     yield from unequal("meta", "progress", {name: expected[name] for name in names}, was)
     # A database made before grades were counted has none until a service opens it.

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from monitor.configuration import Configuration, ConfigurationError, config_folder, read_configuration
+from monitor.core.models.config import ModelsConfigError
 from monitor.core.rating_config import RatingConfigError
 from monitor.settings import Settings
 from monitor.settings_file import SettingsError, load_settings
@@ -44,6 +45,7 @@ def failures(data: Path | None = None) -> Iterator[None]:
         ConfigurationError,
         RuleError,
         RatingConfigError,
+        ModelsConfigError,
         RatesError,
         DataInUseError,
     ) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from zlib import crc32
 
@@ -10,9 +11,13 @@ from monitor.core.assessment import Assessment, Hit
 from monitor.core.classifier import Classifier, ClassifierVersion
 from monitor.core.conversion import Convert, by_day
 from monitor.core.events import ALSO, REVERSAL, Event, taken_back
+from monitor.core.features import FEATURES
 from monitor.core.features import NAMES as SEEN
 from monitor.core.feedback import FEEDBACK, label_of
 from monitor.core.known import remember, setters
+from monitor.core.models.config import ModelsConfig
+from monitor.core.models.ensemble import Ensemble
+from monitor.core.models.version import Version
 from monitor.core.periods import Periods
 from monitor.core.place import FACT, PLACES, Place
 from monitor.core.rating import Rater
@@ -46,6 +51,8 @@ class Engine:
         For words.
     grace_ms
         How late an event may come and still count.
+    models
+        How populations are learnt and combined; None: not at all.
     """
 
     def __init__(
@@ -58,6 +65,7 @@ class Engine:
         *,
         base_currency: str = "CNY",
         grace_ms: int = 259_200_000,
+        models: ModelsConfig | None = None,
     ) -> None:
         self.rulebook = rulebook
         self.rulebook_hash = rulebook.hash
@@ -68,6 +76,7 @@ class Engine:
         self._rerating = Rerating(rater)
         self.periods = periods
         self.grace_ms = grace_ms
+        self.models = models
         self._plans = {stage: Plan(plan) for stage, plan in rulebook.plans.items()}
         words = Words(base_currency, periods)
         lists = {name: data.entries for name, data in rulebook.lists.items()}
@@ -100,12 +109,14 @@ class Engine:
             return [(CUSTOMER, event.facts["subject_id"])] if subject == CUSTOMER else []
         return self._routes.subjects(event)
 
-    def publish(self, version: bytes | None) -> None:
-        """Score payments with a version of the classifier from now on; None for none."""
+    def publish(self, version: bytes | None, populations: Sequence[bytes] = ()) -> None:
+        """Score payments with these versions from now on, of the classifier and of the populations."""
         packed = None if version is None else ClassifierVersion.of_packed(version)
         # Features may have been added since; a version of other ones says nothing of these.
         fits = packed is not None and packed.features == SEEN
         self._scorer.classifier = Classifier(packed) if packed is not None and fits else None
+        configs = self.models.populations if self.models else ()
+        self._scorer.ensemble = Ensemble(configs, FEATURES, map(Version.of_packed, populations))
 
     def new_state(self, kind: str) -> State:
         """Return the state of a subject never seen before."""

@@ -11,7 +11,8 @@ from monitor.core.assessment import Assessment, Hit
 from monitor.core.classifier import Classifier
 from monitor.core.detectors import Baseline, Surprises
 from monitor.core.events import Event
-from monitor.core.features import NAMES, vector
+from monitor.core.features import FEATURES, NAMES, vector
+from monitor.core.models.ensemble import Ensemble
 from monitor.core.periods import Periods
 from monitor.core.place import FACT
 from monitor.core.repute import Repute
@@ -37,44 +38,64 @@ class Scorer:
     """Scores payments against the customer's own habits, then learns them.
 
     The score is the chance of fraud by the published classifier, which sees rules and habits among
-    its features. Before there is one it is a noisy-or of the habit score and the points of the live
-    rules that hit: 0 where nothing speaks against the event, towards 1 the more does.
+    its features. Before there is one it is a noisy-or of the points of the live rules that hit and
+    of the larger of two models' scores: how odd the payment is for the customer, and how rare among
+    all. It is near 0 where nothing speaks against the event, towards 1 the more does.
 
     Attributes
     ----------
     classifier
         The version in force; None before the first.
+    ensemble
+        Of the populations' versions in force; says nothing before the first.
     """
 
     def __init__(self, vocabulary: Vocabulary, periods: Periods) -> None:
         self.classifier: Classifier | None = None
+        self.ensemble = Ensemble((), FEATURES, ())
         self._periods = periods
         self._party = {kind: _party(vocabulary.kinds[kind].fields) for kind in LEARNS}
 
     def score(self, event: Event, state: State, answer: Assessment, hits: Sequence[Hit]) -> float:
-        """Set the answer's score, learn the event unless it is suspicious, and return the habit score."""
+        """Set the answer's score, learn the event unless it is suspicious, return what models say of it."""
         data, baseline = event.data, state.baseline
         if baseline is None:
             baseline = state.baseline = Baseline()
         party, hour = self._party[event.kind](data), self._periods.hour(event.time_ms)
         known = (event.time_ms, data.amount, party, data.geo.country, data.channel, hour)
         score, surprises = baseline.compare(*known)
-        calm, points = 1.0 - HABIT_WEIGHT * score, 0.0
+        calm, points = 1.0, 0.0
         for hit in hits:
             if hit.status == "live":
                 calm *= 1.0 - min(hit.points, MOST_POINTS) / 100.0
                 points += hit.points
         features = _features(event, state, surprises, points)
         answer.features = _PACK.pack(*features)
-        classifier = self.classifier
+        classifier, segment = self.classifier, state.profile.get("segment")
+        rarity = _rarity(self.ensemble.score_one(segment, features))
+        # One term for both: what is rare among all is often odd for the customer as well.
+        calm *= 1.0 - HABIT_WEIGHT * max(score, rarity)
         answer.score = round(1.0 - calm, 6) if classifier is None else classifier.score_one(features)
         if score >= TOLD_FROM:
             answer.reasons = baseline.reasons(*known)
         elif classifier is not None and answer.score >= TOLD_FROM:
             answer.reasons = classifier.reasons(features)
+        elif rarity >= TOLD_FROM:
+            answer.reasons = self.ensemble.reasons(segment, features)
         if points < SUSPICIOUS_POINTS:
             baseline.learn_one(*known)
-        return score
+        return max(score, rarity)
+
+
+def _rarity(unusual: float | None) -> float:
+    """Return how rare an event is among all, 0 to 1: nearly nothing for a typical one.
+
+    Examples
+    --------
+    >>> _rarity(None), round(_rarity(0.12), 2), _rarity(0.5), round(_rarity(0.95), 2)
+    (0.0, 0.01, 0.25, 0.9)
+    """
+    return 0.0 if unusual is None else unusual * unusual
 
 
 def _features(event: Event, state: State, surprises: Surprises, points: float) -> tuple[float, ...]:

@@ -42,7 +42,7 @@ class PopulationConfig:
     name: str
     detector: str
     """One of `PARAMETERS`."""
-    parameters: Mapping[str, float]
+    parameters: Mapping[str, int | float]
     features: tuple[str, ...]
     """Names of the features it sees; empty: all of them."""
     bounds: Mapping[str, tuple[float, float]]
@@ -136,8 +136,8 @@ def _population(page: Page, name: str, features: Collection[str]) -> PopulationC
     return config
 
 
-def _parameters(page: Page, known: Mapping[str, tuple[float, float, float]]) -> dict[str, float]:
-    found = {}
+def _parameters(page: Page, known: Mapping[str, tuple[float, float, float]]) -> dict[str, int | float]:
+    found = dict[str, int | float]()
     for name, (low, high, usual) in known.items():
         value = page.number(name, low, high, usual)
         if name in WHOLE and not value.is_integer():

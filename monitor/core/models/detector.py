@@ -37,7 +37,7 @@ OWN: Mapping[str, Callable[..., Detector]] = {
 
 
 def make_detector(
-    name: str, limits: Sequence[tuple[float, float]], parameters: Mapping[str, float], seed: int
+    name: str, limits: Sequence[tuple[float, float]], parameters: Mapping[str, int | float], seed: int
 ) -> Detector:
     """Return a new detector.
 

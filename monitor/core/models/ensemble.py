@@ -90,6 +90,11 @@ class Trainer:
         self._boundaries: dict[str, int] = {}
         """The last boundary of each model, in lengths of its interval since 1970."""
 
+    @property
+    def is_learning(self) -> bool:
+        """Whether there is any population to be learnt."""
+        return bool(self._configs)
+
     def learn_one(self, time_ms: int, segment: str | None, x: Sequence[float]) -> None:
         """Take an event's vector for usual in the populations of its customer's segment."""
         for population in self._of(segment):
@@ -107,8 +112,8 @@ class Trainer:
     def publish(self, time_ms: int) -> list[Version]:
         """Return the versions due by a time, in the order of the configuration and of segments.
 
-        Called when stream time passes a boundary, before the event that passes it is learnt: then
-        what a version contains depends on the events alone, not on how they came in batches.
+        Called when stream time passes a boundary: what a version contains depends on the events
+        alone, not on how they came in batches.
         """
         found = []
         for config in self._configs:

@@ -23,7 +23,7 @@ class Version:
     number: int
     """1 for the first; each publication counts one on."""
     detector: str
-    parameters: Mapping[str, float]
+    parameters: Mapping[str, int | float]
     seed: int
     features: tuple[str, ...]
     limits: tuple[tuple[float, float], ...]
