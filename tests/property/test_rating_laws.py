@@ -348,3 +348,17 @@ def test_the_grade_in_force_is_never_below_a_floor_of_the_whole_rating(rater, st
     floors = [one.score for one in rating.limits if one.kind == "floor" and one.dimension is None]
     if rating.override is not None and floors:
         assert rating.grade <= rater.grading.grade_of(round(max(floors) * 100))
+
+
+@law
+@given(raters, st.lists(decisions, min_size=1, max_size=6))
+def test_whoever_makes_a_customer_look_safer_is_two(rater, wanted) -> None:
+    customer = Customer(rater)
+    customer.apply([replace(BASE, time_ms=0, points=94)])
+    for decision in wanted:
+        before = customer.rating().grade
+        customer.step("decision", decision)
+        notice = customer.notices[-1]
+        if customer.rating().grade > before:
+            assert notice.kind == "decided"
+            assert notice.facts["approver"] not in ("", notice.facts["actor"])
