@@ -298,6 +298,7 @@ class Processor:
             fired = self._fire(event.time_ms, self.progress.head + 1)
             self._committer.pass_time(event, fired, received_ms)
             self._learner.follow(event, self.progress.head, b"")
+            self._crowd.follow(event, self.progress.head, b"")
             self._score_with(self.progress.head + 1)
 
     def _fire(self, time_ms: int, seq: int) -> Iterator[Assessment]:
