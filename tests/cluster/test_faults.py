@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from bankstream import RUBBISH, BankStream, record
-from cluster import NIGHTLY, Cluster, Role
+from cluster import NIGHTLY, Cluster, Role, until
 from poisoned import POISON
 from proxies import Proxy
 from reference import Reference, cluster_heads, cluster_results, differences
@@ -54,6 +54,7 @@ class Bench:
         self.cluster = Cluster(
             self._folder,
             kafka=self.kafka.address,
+            prefix="bank",
             postgres=self.postgres.database("riskmon"),
             redis_url=self.redis.url,
             partitions=PARTITIONS,
@@ -170,6 +171,16 @@ def test_a_killed_worker(bench: Bench, under_load):
 def test_a_killed_desk(bench: Bench, under_load):
     with under_load():
         kill(bench.cluster.desk)
+
+
+def test_a_second_desk_that_takes_over(bench: Bench, under_load):
+    """The second one ends at once as long as the first one works; its supervisor starts it again."""
+    cluster = bench.cluster
+    second = cluster.add_desk()
+    until(lambda: second.left, "the second desk is refused")
+    with under_load():
+        cluster.desk.kill()
+    cluster.desk, cluster.waiting = second, []
 
 
 @pytest.mark.parametrize("server", ["redis", "postgres", "kafka"])

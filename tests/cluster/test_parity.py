@@ -39,7 +39,7 @@ def told(new_reference: Callable[[], Reference]) -> Told:
 
 @pytest.fixture
 def new_cluster(
-    kafka_bootstrap: str, postgres_url: str, tmp_path: Path
+    kafka_bootstrap: str, kafka_prefix: str, postgres_url: str, tmp_path: Path
 ) -> Iterator[Callable[[int], Cluster]]:
     """Make a cluster with empty databases."""
     made: list[Cluster] = []
@@ -51,6 +51,7 @@ def new_cluster(
             Cluster(
                 tmp_path,
                 kafka=kafka_bootstrap,
+                prefix=kafka_prefix,
                 postgres=postgres_url,
                 redis_url=redis.url,
                 partitions=partitions,
