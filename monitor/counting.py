@@ -28,6 +28,7 @@ _EVENTS = (1, 4, 16, 64, 128, 256, 512, 1024, 4096)
 _SHARES = tuple(share / 10 for share in range(1, 11))
 
 _HIT = ("rule", "dimension", "severity", "status")
+_DRIFT = ("model", "feature", "measure")
 COUNTED: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "events": ("Accepted events.", ("kind",)),
     "records": ("Records of committed batches, by what became of them.", ("source", "status")),
@@ -36,6 +37,7 @@ COUNTED: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "late": ("Events after newer ones of their subject.", ("treatment",)),
     "rule_hits": ("Rules that hit, shadow hits included.", _HIT),
     "rule_failures": ("Rules that failed on an event.", ("rule",)),
+    "drift_alarms": ("Features, or scores, that moved away from a model's training.", _DRIFT),
     "rating_changes": ("Changes of grade; `none` before the first.", ("previous", "grade")),
     "alerts_raised": ("Alerts raised.", ("rule", "dimension", "severity")),
     "deliveries": ("Messages delivered from the outbox.", ("channel",)),
@@ -140,6 +142,10 @@ class CountingSensor(Sensor):
     def on_failure(self, rule: str) -> None:
         """Count a rule that failed on an event."""
         self.counts["rule_failures"][rule,] += 1
+
+    def on_drift(self, model: str, feature: str, measure: str) -> None:
+        """Count an alarm."""
+        self.counts["drift_alarms"][model, feature, measure] += 1
 
     def on_alert(self, alert: Any) -> None:
         """Count a raised alert and how far behind its event it is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alerts.inbox.model_card import CardFacts
+from monitor.core.features import FEATURES
 from monitor.core.models.version import ARTIFACT, Version
 from monitor.database import Database
 from streams.stores.reading import artifact, artifacts
@@ -17,7 +18,11 @@ def model_versions(db: Database) -> list[CardFacts]:
         key = version.model, version.segment
         newest[key] = max(newest.get(key, 0), version.number)
     return [
-        CardFacts(version=version, in_use=version.number == newest[version.model, version.segment])
+        CardFacts(
+            version=version,
+            in_use=version.number == newest[version.model, version.segment],
+            features=FEATURES,
+        )
         for version in versions
     ]
 

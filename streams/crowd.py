@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_right
 from struct import Struct
 from typing import Any
 
@@ -71,17 +70,6 @@ class Crowd:
             self._put_into_force()
             self._keep()
 
-    def in_force(self, seq: int) -> str:
-        """Return the hash of the versions that score the event at a journal position; empty: none yet."""
-        epochs = self._committer.progress.populations
-        place = bisect_right(epochs, seq, key=lambda epoch: epoch[0])
-        return epochs[place - 1][1] if place else ""
-
-    def versions(self, digest: str) -> list[bytes]:
-        """Return the versions that a hash of `in_force` names, packed."""
-        packed = self._committer.store.artifact(IN_FORCE, digest) if digest else None
-        return [] if packed is None else msgspec.msgpack.decode(packed, type=list[bytes])
-
     def follow(self, event: Event, seq: int, features: bytes) -> None:
         """Learn from a payment at a journal position; at a tick, put into force what is due.
 
@@ -142,18 +130,14 @@ class Crowd:
         self._committer.progress.populations.append((self.seq + 1, digest))
 
     def _tell(self, shifts: list[Shift], time_ms: int) -> bool:
-        """Report every index that was measured and write down the alarms; return whether there were any."""
-        for shift in shifts:
-            self._committer.sensor.on_drift(shift.model, shift.feature, shift.measure, shift.value)
-            if shift.is_alarm:
-                name = f"drift:{shift.model}:{shift.feature}"
-                fact: dict[str, Any] = {
-                    "version": shift.version,
-                    "measure": shift.measure,
-                    "value": shift.value,
-                }
-                self._committer.ledger.append(time_ms, ENTRY, name, fact)
-        return bool(shifts)
+        """Report and write down the alarms; return whether there were any."""
+        alarms = [shift for shift in shifts if shift.is_alarm]
+        for shift in alarms:
+            name = f"drift:{shift.model}:{shift.feature}"
+            fact: dict[str, Any] = {"version": shift.version, "measure": shift.measure, "value": shift.value}
+            self._committer.ledger.append(time_ms, ENTRY, name, fact)
+            self._committer.sensor.on_drift(shift.model, shift.feature, shift.measure)
+        return bool(alarms)
 
     def _keep(self) -> None:
         self._kept = self.seq

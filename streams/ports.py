@@ -126,8 +126,8 @@ class Engine(Protocol):
     models: ModelsConfig | None
     """How populations are learnt; None: not at all."""
 
-    def publish(self, version: bytes | None, populations: Sequence[bytes] = ()) -> None:
-        """Score payments with these versions from now on, of the classifier and of the populations."""
+    def scoring_with(self, version: bytes | None, populations: Sequence[bytes] = ()) -> Engine:
+        """Return an engine alike that scores by these versions, of the classifier and of populations."""
 
 
 class Codec(Protocol):
@@ -293,8 +293,8 @@ class Sensor:
     def on_store_unavailable(self) -> None:
         """Note that a batch could not be committed and will be retried."""
 
-    def on_drift(self, model: str, feature: str, measure: str, value: float) -> None:
-        """Note how far a feature (or `score`) has moved since a model's training: `psi` or `mean`."""
+    def on_drift(self, model: str, feature: str, measure: str) -> None:
+        """Note that a feature (or `score`) moved away from a model's training, by `psi` or `mean`."""
 
     def on_queue(self, waiting: int) -> None:
         """Note how many records wait for the engine."""

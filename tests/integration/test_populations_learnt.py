@@ -12,6 +12,7 @@ import pytest
 from monitor.app import DATABASE, open_data
 from monitor.audit.ledger import Ledger
 from monitor.configuration import Configuration
+from monitor.counting import CountingSensor
 from monitor.model_cards import model_versions
 from monitor.recompute import proof
 from monitor.settings import Settings
@@ -127,3 +128,25 @@ def test_another_configuration_of_models_learns_anew(tmp_path):
     after = [digest for seq, digest in epochs if seq > before[0]]
     assert len(after) >= 2
     assert proof(tmp_path) == []
+
+
+def test_a_shift_of_all_amounts_is_an_alarm_in_ledger_and_metrics(tmp_path):
+    sensor = CountingSensor()
+    config = quick()
+    opened = open_data(tmp_path, Settings(), config, sync="normal", tick_every_ms=HOUR_MS, sensor=sensor)
+    random = Random(4)
+    bodies = []
+    for number in range(4_000):
+        at_ms = number * 8 * DAY_MS // 4_000
+        low, high = (5, 80) if number < 2_000 else (500, 8_000)
+        fields = {"customer_id": f"c{random.randrange(40)}", "terminal_id": f"t{random.randrange(20)}"}
+        amount = f"{random.uniform(low, high):.2f}"
+        bodies.append(Record(record(f"p{number}", "card.authorization", at_ms, amount=amount, **fields)))
+    opened.processor.process(bodies)
+    entries = [entry for entry in Ledger(opened.store.db).entries(kind="model") if "measure" in entry.data]
+    opened.store.db.close()
+    assert ("drift:rare_values:amount", "psi") in {
+        (entry.subject, entry.data["measure"]) for entry in entries
+    }
+    assert all(entry.time_ms >= START_MS + 4 * DAY_MS for entry in entries)
+    assert sum(sensor.counts["drift_alarms"].values()) == len(entries)
