@@ -36,6 +36,7 @@ from streams.deadletter import SCHEMA as DEAD_LETTER_SCHEMA
 from streams.deadletter import DeadLetters
 from streams.ports import Outcome, Record, Sensor
 from streams.processor import Limits, Processor
+from streams.scoring import parts_of
 from streams.stores.grades import count_grades
 from streams.stores.reading import artifact
 from streams.stores.sqlite import SqliteStore, open_database
@@ -137,6 +138,23 @@ def configuration_engines(db: Database) -> Callable[[str], Engine]:
         return _archived_engine(archive(db, digest))
 
     return engine_for
+
+
+def scoring_engines(db: Database) -> Callable[[str, str], Engine]:
+    """Return what gives the engine of a configuration by its hash, scoring by the versions of a name."""
+
+    def engine_for(digest: str, scoring: str) -> Engine:
+        if not scoring:
+            return _archived_engine(archive(db, digest))
+        version, populations = parts_of(scoring, lambda kind, name: artifact(db, kind, name))
+        return _scoring_engine(archive(db, digest), version, tuple(populations))
+
+    return engine_for
+
+
+@lru_cache(maxsize=64)
+def _scoring_engine(archived: bytes, version: bytes | None, populations: tuple[bytes, ...]) -> Engine:
+    return _archived_engine(archived).scoring_with(version, populations)
 
 
 @lru_cache(maxsize=4)

@@ -8,7 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import lru_cache
+from pathlib import Path
 from typing import TypeVar
+
+import msgspec
 
 from alerts.desk import Desk
 from alerts.inbox.service import Health
@@ -16,6 +19,7 @@ from alerts.ports import AlertQueue
 from alerts.stores.sql import SqlAlertStore
 from monitor.app import CONFIGURATION, HOUR_MS, archive, calm_collector, desk_settings, relay_over
 from monitor.audit.ledger import Ledger
+from monitor.audit.verified import read_verified
 from monitor.configuration import Configuration, ConfigurationError, build_codec, build_engine
 from monitor.core.engine import Engine
 from monitor.core.events import Event
@@ -29,13 +33,15 @@ from rules.vocabulary import load_vocabulary
 from streams.codec import Codec
 from streams.commit import Committer
 from streams.deadletter import DeadLetters
+from streams.entries import Place, parts_in_force
 from streams.ports import StoreUnavailableError
 from streams.runners.kafka.archives import fetch_archive
 from streams.runners.kafka.desk import DeskRunner
 from streams.runners.kafka.topics import Topics, create_topics
 from streams.runners.kafka.worker import WorkerApp, build_worker
 from streams.runners.kafka.worker import run_worker as serve_stages
-from streams.sequence import Place, Sequencer
+from streams.scoring import Parts, Versions
+from streams.sequence import Sequencer
 from streams.settlement import Settlement
 from streams.stage import EngineFor, StageLimits
 from streams.stores.postgres import PostgresStore, open_postgres
@@ -69,7 +75,7 @@ def run_desk(settings: Settings, configuration: Configuration) -> None:
     if settings.queue.kind != "redis":
         hint = "several processes read the queue: set queue.redis_url too"
         raise ConfigurationError(f"queue.kind: expected redis for a cluster, was embedded\n  hint: {hint}")
-    url = settings.storage.postgres_url
+    url, data = settings.storage.postgres_url, Path(settings.data.dir)
     migrate(url)
     calm_collector()
     with ExitStack() as stack:
@@ -77,7 +83,7 @@ def run_desk(settings: Settings, configuration: Configuration) -> None:
         stack.callback(db.close)
         memory = JournalMemory(url)
         stack.callback(memory.close)
-        levels = database_readings(lambda: connect_postgres(url, read_only=True), lambda: None)
+        levels = database_readings(lambda: connect_postgres(url, read_only=True), lambda: read_verified(data))
         sensor = PrometheusSensor(levels)
         announce(sensor, configuration)
         runner = _desk_runner(settings, configuration, db, memory, sensor)
@@ -94,8 +100,17 @@ def run_worker(settings: Settings) -> None:
     calm_collector()
     reach, names = broker(settings.kafka), topics(settings)
 
-    def engine_for(kind: str, digest: str) -> tuple[Engine, Codec]:
-        return _parts(fetch_archive(reach, names, digest))
+    @lru_cache(maxsize=4)
+    def parts_for(configuration: str) -> tuple[Engine, Codec]:
+        return _parts(fetch_archive(reach, names, configuration))
+
+    def engine_for(kind: str, name: str) -> tuple[Engine, Codec]:
+        configuration, scoring = parts_in_force(name)
+        engine, codec = parts_for(configuration)
+        if scoring:
+            packed = fetch_archive(reach, names, scoring)
+            engine = engine.scoring_with(*msgspec.msgpack.decode(packed, type=Parts))
+        return engine, codec
 
     with ExitStack() as stack:
         sensor = PrometheusSensor()
@@ -122,6 +137,7 @@ def _desk_runner(
 
     def adopt(digest: str) -> None:
         desk.adopt(desk_settings(Configuration.of_archive(archive(db, digest))))
+        versions.adopt(parts_for(digest)[0].models)
 
     def refuse(event: Event, message: str) -> None:
         db.execute(
@@ -135,6 +151,8 @@ def _desk_runner(
         return _parts(memory.archive(digest))
 
     names = topics(settings)
+    current = parts_for(configuration.hash)[1]
+    versions = Versions(committer, current.decode)
 
     def build(place: Place, send: Callable[[str, int, Item], None]) -> Sequencer:
         return Sequencer(
@@ -145,16 +163,18 @@ def _desk_runner(
             partitions=names.partitions,
             tick_every_ms=HOUR_MS,
             send=send,
+            models=versions,
         )
 
     return DeskRunner(
         broker(settings.kafka),
         names,
-        Settlement(committer, adopt, refuse),
+        Settlement(committer, adopt, refuse, versions),
         memory,
         build,
         configuration.hash,
         configuration.archive,
+        lambda name: msgspec.msgpack.encode(versions.parts(name)),
         sensor,
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from monitor.app import configuration_engines
+from monitor.app import scoring_engines
 from monitor.audit.ledger import Ledger
 from monitor.configuration import Configuration, build_codec
 from monitor.core.engine import Engine
@@ -35,7 +35,7 @@ def customer_rating(
     The state is recomputed from the journal under the configuration of its day; decay and timers
     run on to the moment asked for.
     """
-    engines = configuration_engines(db)
+    engines = scoring_engines(db)
     found = customer_state(db, _codec(configuration.archive), engines, customer_id, at_ms)
     if found is None or found[0].rating is None or found[0].rating.grade is None:
         return None

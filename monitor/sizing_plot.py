@@ -50,8 +50,8 @@ def _panel(
         x = _LEFT + _WIDTH - 80 * (len(lines) - number)
         parts.append(f'<text x="{x}" y="{top - 12}" fill="{colour}">{label}</text>')
     if dies_at:
-        hour, _, minute_text = dies_at.partition(":")
-        x = _LEFT + _WIDTH * (int(hour) * 60 + int(minute_text)) / 1_440
-        place = f'x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{top + _HEIGHT}"'
-        parts.append(f'<line {place} stroke="{_INK}" stroke-dasharray="4 4"/>')
+        died, _, minute = dies_at.partition(":")
+        x = _LEFT + _WIDTH * (int(died) * 60 + int(minute)) / 1_440
+        ends = f'x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{top + _HEIGHT}"'
+        parts.append(f'<line {ends} stroke="{_INK}" stroke-dasharray="4 4"/>')
     return "".join(parts)

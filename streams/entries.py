@@ -32,7 +32,7 @@ class Place(msgspec.Struct, kw_only=True):
     configuration: str = ""
     """Hash of the configuration in force there."""
     model: str = ""
-    """Hash of the model version that scores there; empty: none yet."""
+    """Name of the model versions that score there; empty: none yet."""
     answers: dict[int, int] = {}
     """Where reading each partition of answers goes on."""
 
@@ -55,11 +55,10 @@ class Models(Protocol):
 
     @property
     def in_force(self) -> str:
-        """Hash of the version that scores the next event; empty: none yet."""
+        """Name of the versions that score the next event; empty: there are none yet."""
 
-    @property
-    def remaining(self) -> int:
-        """Payments to be settled before the next version may come."""
+    def may_turn(self, time_ms: int, payments: int) -> bool:
+        """Tell whether a tick may put others into force, `payments` being on their way before it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -74,7 +73,7 @@ class Entry:
     """Where reading goes on after it."""
     stream_time_ms: int = 0
     model: str = ""
-    """Hash of the model version in force behind it."""
+    """Name of the model versions in force behind it."""
     is_brought: bool = False
     """Whether it is a tick that a record brought with it: that record comes next."""
     is_duplicate: bool = False

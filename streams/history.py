@@ -11,9 +11,10 @@ from monitor.core.events import Event
 from monitor.database import Database, PostgresDatabase
 from streams.journal import facts_of, tick_of
 from streams.ports import Codec, Engine, JournalRow, Progress
+from streams.scoring import name_at
 
-EngineFor = Callable[[str], Engine]
-"""Gives the engine of an archived configuration by its hash."""
+EngineFor = Callable[[str, str], Engine]
+"""Gives the engine of an archived configuration by its hash, scoring by the versions of a name."""
 CUSTOMER = "customer"
 _COLUMNS = "seq, ref, received_ms, hash, facts, answer, body"
 
@@ -36,10 +37,10 @@ def customer_state(
     stored = db.execute("SELECT value FROM meta WHERE key = 'progress'").fetchone()
     if stored is None:
         return None
-    epochs = msgspec.json.decode(stored[0], type=Progress).rulebooks
+    progress = msgspec.json.decode(stored[0], type=Progress)
     snapshot = _snapshot(db, customer_id) if at_ms is None else None
     first = snapshot[0] + 1 if snapshot else 1
-    past = _Past(codec, engine_for, epochs, customer_id)
+    past = _Past(codec, engine_for, progress, customer_id)
     if snapshot:
         past.begin(snapshot[0], snapshot[1])
     rows = _named_rows if isinstance(db, PostgresDatabase) else _rows
@@ -51,13 +52,12 @@ def customer_state(
 class _Past:
     """Follows one customer through the journal, under the configuration of each part of it."""
 
-    def __init__(
-        self, codec: Codec, engine_for: EngineFor, epochs: list[tuple[int, str]], customer_id: str
-    ) -> None:
-        self.codec, self.engine_for, self.epochs, self.customer_id = codec, engine_for, epochs, customer_id
+    def __init__(self, codec: Codec, engine_for: EngineFor, progress: Progress, customer_id: str) -> None:
+        self.codec, self.engine_for, self.customer_id = codec, engine_for, customer_id
+        self.progress, self.epochs = progress, progress.rulebooks
         self.state: Any = None
         self.engine: Engine | None = None
-        self._hash = ""
+        self._hash = self._scoring = ""
 
     def begin(self, seq: int, packed: bytes) -> None:
         """Start from a snapshot."""
@@ -68,13 +68,15 @@ class _Past:
     def use(self, seq: int) -> None:
         """Take the engine in force at a journal position."""
         digest = next((name for first, name in reversed(self.epochs) if first <= seq), self.epochs[0][1])
-        if digest != self._hash:
-            packed = self.state.pack() if self.state is not None else None
-            due_ms = self.state.due_ms if self.state is not None else 0
-            self.engine, self._hash = self.engine_for(digest), digest
-            if packed is not None:
-                self.state = self.engine.restore(CUSTOMER, packed)
-                self.state.due_ms = due_ms
+        scoring = name_at(self.progress, seq)
+        if (digest, scoring) == (self._hash, self._scoring):
+            return
+        self.engine, self._scoring = self.engine_for(digest, scoring), scoring
+        if digest != self._hash and self.state is not None:
+            packed, due_ms = self.state.pack(), self.state.due_ms
+            self.state = self.engine.restore(CUSTOMER, packed)
+            self.state.due_ms = due_ms
+        self._hash = digest
 
     def follow(self, row: JournalRow, at_ms: int | None) -> None:
         """Let one row change the state, if it concerns the customer and had happened."""

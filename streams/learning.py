@@ -6,7 +6,6 @@ among them. So a restart, a recovery and a verification come to the same version
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ from monitor.core.events import Event
 from monitor.core.feedback import label_of
 from monitor.core.lessons import Lessons
 from streams.commit import Committer
+from streams.journal import features_of
 
 ARTIFACT = "classifier"
 """Kind under which versions are archived, each by its hash."""
@@ -33,6 +33,20 @@ boundary is passed with the first tick after it: a cluster has to know beforehan
 
 Seen = Callable[[int], tuple[int, bytes] | None]
 """Gives event time and features of a payment by its reference."""
+
+
+def seen_by(committer: Committer, decode: Callable[[bytes], Any]) -> Seen:
+    """Return what looks a payment up in the journal, the rows of the running batch included."""
+
+    def seen(ref: int) -> tuple[int, bytes] | None:
+        index = committer.store.index
+        seq = index.get_unsealed(ref) or index.find([ref]).get(ref)
+        if seq is None:
+            return None
+        row = committer.row(seq)
+        return decode(row.body).time_ms, features_of(row)
+
+    return seen
 
 
 class Learner:
@@ -74,18 +88,8 @@ class Learner:
         """Payments to come before a tick may bring the next version."""
         return max(0, self._boundary - self._count)
 
-    def in_force(self, seq: int) -> str:
-        """Return the hash of the version that scores the event at a journal position; empty: none yet."""
-        models = self._committer.progress.models
-        place = bisect_right(models, seq, key=lambda epoch: epoch[0])
-        return models[place - 1][1] if place else ""
-
-    def version(self, digest: str) -> bytes | None:
-        """Return a version by its hash."""
-        return self._committer.store.artifact(ARTIFACT, digest)
-
     def follow(self, event: Event, seq: int, features: bytes) -> None:
-        """Learn from an event; at a tick beyond a boundary put the version into force that was learnt at the one before.
+        """Learn from an event; at a tick beyond a boundary put into force what was learnt at the one before.
 
         Parameters
         ----------

@@ -18,10 +18,8 @@ import msgspec
 from monitor.core.assessment import Assessment
 from monitor.core.events import Event
 from streams.commit import Committer
-from streams.crowd import Crowd
 from streams.faults import Fault, Rejection
 from streams.journal import due_tick, facts_of, features_of, tick, tick_of
-from streams.learning import Learner
 from streams.ports import (
     Codec,
     DeadLetters,
@@ -37,6 +35,7 @@ from streams.ports import (
     StoreUnavailableError,
 )
 from streams.recall import earlier, note_passed
+from streams.scoring import Versions
 from streams.states import StateCache
 
 Result = TypeVar("Result")
@@ -55,10 +54,6 @@ class Limits:
     """Recovery replays about this many events at most."""
     snapshots_per_batch: int = 8
     """Snapshots written with every batch at least, so that a quiet service has none unwritten for long."""
-
-
-_NOTHING = ("", "")
-"""Hashes of no versions."""
 
 
 class Processor:
@@ -108,8 +103,8 @@ class Processor:
         self._tick_every_ms = tick_every_ms
         self._is_stale, self._cache = False, states
         store.guard()
-        self._learner, self._crowd = Learner(self._committer, self._seen), Crowd(self._committer)
-        self._in_force = _NOTHING
+        self._versions = Versions(self._committer, self._decoded)
+        self._scoring = ""
         self._open(engine_for or (lambda _: engine))
 
     @property
@@ -171,10 +166,9 @@ class Processor:
         """Come back to what is committed: reload everything and replay the journal tail."""
         started = perf_counter()
         self._committer.reload()
-        self._learner.recover()
-        self._crowd.recover()
+        self._versions.recover()
         self._states = self._cache(self._engine, self.store, self._limits.cache_subjects)
-        for row in self.store.rows(min(self.progress.floor, self._learner.seq + 1, self._crowd.seq + 1)):
+        for row in self.store.rows(min(self.progress.floor, self._versions.seq + 1)):
             self._repeat(row)
         self._score_with(self.progress.head + 1)
         self._is_stale = False
@@ -189,7 +183,7 @@ class Processor:
         self._heal()
         self._committer.adopt(engine.rulebook_hash)
         self._transact(lambda: self._adopt(engine))
-        self._engine, self._in_force = engine, _NOTHING
+        self._engine, self._scoring = engine, ""
         self._score_with(self.progress.head + 1)
         self._codec = codec or self._codec
         self._states = self._cache(engine, self.store, self._limits.cache_subjects)
@@ -252,6 +246,9 @@ class Processor:
             self._pass_time(passed, record.received_ms)
         return self._committer.act(event) or self._accept(event, record.received_ms)
 
+    def _decoded(self, body: bytes) -> Any:
+        return self._codec.decode(body)
+
     def _find(self, ref: int) -> Event | None:
         seq = self.store.index.get_unsealed(ref) or self.store.index.find([ref]).get(ref)
         return None if seq is None else self._codec.decode(self._committer.row(seq).body)
@@ -265,24 +262,15 @@ class Processor:
         if (target := earlier(event)) is not None and (old := self._find(target)) is not None:
             note_passed(self._engine, event, old)
         outcome = self._committer.accept(event, self._assess(event, progress.head + 1), received_ms)
-        self._learner.follow(event, progress.head, outcome.features)
-        self._crowd.follow(event, progress.head, outcome.features)
+        self._versions.follow(event, progress.head, outcome.features)
         return outcome
 
     def _score_with(self, seq: int) -> None:
         """Have the event at a journal position scored by the versions in force there."""
-        digests = self._learner.in_force(seq), self._crowd.in_force(seq)
-        if digests != self._in_force:
-            self._in_force = digests
-            classifier = self._learner.version(digests[0]) if digests[0] else None
-            self._engine.publish(classifier, self._crowd.versions(digests[1]))
-
-    def _seen(self, ref: int) -> tuple[int, bytes] | None:
-        seq = self.store.index.get_unsealed(ref) or self.store.index.find([ref]).get(ref)
-        if seq is None:
-            return None
-        row = self._committer.row(seq)
-        return self._codec.decode(row.body).time_ms, features_of(row)
+        name = self._versions.at(seq)
+        if name != self._scoring:
+            self._scoring = name
+            self._engine = self._engine.scoring_with(*self._versions.parts(name))
 
     def _assess(self, event: Event, seq: int) -> Iterator[Assessment]:
         states = self._states
@@ -297,8 +285,7 @@ class Processor:
         if not self.store.index.find([event.ref]):
             fired = self._fire(event.time_ms, self.progress.head + 1)
             self._committer.pass_time(event, fired, received_ms)
-            self._learner.follow(event, self.progress.head, b"")
-            self._crowd.follow(event, self.progress.head, b"")
+            self._versions.follow(event, self.progress.head, b"")
             self._score_with(self.progress.head + 1)
 
     def _fire(self, time_ms: int, seq: int) -> Iterator[Assessment]:
@@ -312,7 +299,7 @@ class Processor:
         self.progress.floor = self._states.floor(self.progress.head)
 
     def _adopt(self, engine: Engine) -> None:
-        self._crowd.adopt(engine.models)
+        self._versions.adopt(engine.models)
         self._write_every_state()
 
     def _write_every_state(self) -> None:
@@ -322,10 +309,7 @@ class Processor:
         event = tick_of(row.body) or self._codec.decode(row.body)
         if type(event) is not Event:
             raise RuntimeError(f"journal row {row.seq}: expected an event, was {event}")
-        if row.seq > self._learner.seq:
-            self._learner.follow(event, row.seq, features_of(row))
-        if row.seq > self._crowd.seq:
-            self._crowd.follow(event, row.seq, features_of(row))
+        self._versions.follow(event, row.seq, features_of(row))
         if row.seq < self.progress.floor:
             return
         self._score_with(row.seq)

@@ -86,6 +86,11 @@ class Sequencer:
         return record.rejection or self._codec.decode(record.body, record.received_ms or None)
 
     @property
+    def scoring(self) -> str:
+        """Name of the model versions that score the next event; empty: none."""
+        return self._model
+
+    @property
     def stream_time_ms(self) -> int:
         """Largest event time of all records taken."""
         return self._stream_time_ms
@@ -153,6 +158,8 @@ class Sequencer:
         entry = Entry(adopted.order, Record(b""), adopted, position)
         self._everywhere(entry, self._stages, adopted)
         self._append(entry)
+        # Another configuration may take versions out of force that were learnt by the former.
+        self._is_turning = True
 
     def receive(self, partition: int, position: int, message: Answers) -> None:
         """Take in answers that came from a partition of them; those taken in before change nothing.
@@ -270,7 +277,7 @@ class Sequencer:
         self._everywhere(entry, self._engine.timed, Tick(entry.order, entry.what.time_ms))
         self._append(entry)
         # Versions come with ticks. Only where one may come now must the next event wait and see.
-        self._is_turning = self._models.remaining <= self._payments
+        self._is_turning = self._models.may_turn(entry.what.time_ms, self._payments)
 
     def _turn(self, position: int) -> bool:
         """Put the version into force that the last tick led to; False while that is not known yet."""

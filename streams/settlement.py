@@ -13,6 +13,7 @@ from streams.commit import Committer
 from streams.entries import CUSTOMER, Entry, Place, parts_in_force
 from streams.faults import Fault, Rejection
 from streams.ports import Outcome
+from streams.scoring import Versions
 from streams.wire import Adopt
 
 PLACE = "cluster"
@@ -34,6 +35,8 @@ class Settlement:
         Called with the hash of a configuration that comes into force: archives it, changes the desk.
     refuse
         Keeps a refusal for whoever asked.
+    versions
+        Learns from what is settled.
     patience_s
         How long the stage may take to answer an action.
     """
@@ -43,6 +46,7 @@ class Settlement:
         committer: Committer,
         adopt: Callable[[str], None],
         refuse: Callable[[Event, str], None],
+        versions: Versions,
         *,
         patience_s: float = 60.0,
     ) -> None:
@@ -52,6 +56,7 @@ class Settlement:
         self._committer = committer
         self._adopt = adopt
         self._refuse = refuse
+        self._versions = versions
         self._patience_s = patience_s
 
     def recover(self) -> Place | None:
@@ -65,6 +70,8 @@ class Settlement:
         store = self._committer.store
         try:
             self._committer.reload()
+            self._versions.recover()
+            self._versions.catch_up()
             stored = store.meta(PLACE)
         except Exception as error:
             raise store.unavailable(error) or error from error
@@ -105,6 +112,7 @@ class Settlement:
         committer.progress.stream_time_ms = max(committer.progress.stream_time_ms, event.time_ms)
         if event.kind == "tick":
             committer.pass_time(event, _fired(entry), entry.record.received_ms)
+            self._versions.follow(event, committer.progress.head, b"")
             return Outcome("accepted", event.id, time_ms=event.time_ms) if not entry.is_brought else None
         if entry.is_action and (refusal := self._act(entry, event)):
             return refusal
@@ -114,7 +122,9 @@ class Settlement:
                 entry.record, Rejection(entry.record.body, "engine_failed", (fault,), event.id)
             )
         assessments = [_assessment(entry, event, *place) for place in entry.subjects]
-        return committer.accept(event, assessments, entry.record.received_ms)
+        outcome = committer.accept(event, assessments, entry.record.received_ms)
+        self._versions.follow(event, committer.progress.head, outcome.features)
+        return outcome
 
     def _take_force(self, adopted: Adopt) -> None:
         rulebooks = self._committer.progress.rulebooks

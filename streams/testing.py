@@ -103,8 +103,9 @@ class CountingEngine:
         """Fall asleep where the time has come."""
         return self._sleep(time_ms, kind, subject_id, state)
 
-    def publish(self, version: bytes | None, populations: Sequence[bytes] = ()) -> None:
-        """Take no notice: there are no models."""
+    def scoring_with(self, version: bytes | None, populations: Sequence[bytes] = ()) -> CountingEngine:
+        """Return itself: it learns nothing."""
+        return self
 
     def _sleep(self, time_ms: int, kind: str, subject_id: str, state: CountingState) -> list[Assessment]:
         due, state_due = state.due_ms, state.due_ms <= time_ms

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 from zlib import crc32
 
@@ -97,7 +98,7 @@ class Engine:
         }
         self._timers = {stage: space[f"{stage}__timers"] for stage in rulebook.stages}
         self._routes = Routes(rulebook, vocabulary)
-        self._scorer = Scorer(vocabulary, periods)
+        self.scorer = Scorer(vocabulary, periods)
         self._profile = setters(vocabulary.profile)
         self._account = setters(vocabulary.account)
 
@@ -109,14 +110,17 @@ class Engine:
             return [(CUSTOMER, event.facts["subject_id"])] if subject == CUSTOMER else []
         return self._routes.subjects(event)
 
-    def publish(self, version: bytes | None, populations: Sequence[bytes] = ()) -> None:
-        """Score payments with these versions from now on, of the classifier and of the populations."""
+    def scoring_with(self, version: bytes | None, populations: Sequence[bytes] = ()) -> Engine:
+        """Return an engine alike that scores by these versions, of the classifier and of the populations."""
         packed = None if version is None else ClassifierVersion.of_packed(version)
         # Features may have been added since; a version of other ones says nothing of these.
         fits = packed is not None and packed.features == SEEN
-        self._scorer.classifier = Classifier(packed) if packed is not None and fits else None
+        engine = copy(self)
+        engine.scorer = copy(self.scorer)
+        engine.scorer.classifier = Classifier(packed) if packed is not None and fits else None
         configs = self.models.populations if self.models else ()
-        self._scorer.ensemble = Ensemble(configs, FEATURES, map(Version.of_packed, populations))
+        engine.scorer.ensemble = Ensemble(configs, FEATURES, map(Version.of_packed, populations))
+        return engine
 
     def new_state(self, kind: str) -> State:
         """Return the state of a subject never seen before."""
@@ -187,7 +191,7 @@ class Engine:
             return
         hits = self._ask(event, CUSTOMER, state, answer)
         answer.hits += hits
-        scored = self._scorer.score(event, state, answer, hits) if kind in LEARNS else 0.0
+        scored = self.scorer.score(event, state, answer, hits) if kind in LEARNS else 0.0
         self._rerating.on_event(event, state, answer, hits, scored, changed=changed)
 
     def _learn_profile(self, kind: str, data: Any, time_ms: int, state: State) -> bool:

@@ -21,6 +21,7 @@ from streams.deadletter import SCHEMA as DEAD_LETTER_SCHEMA
 from streams.deadletter import DeadLetters
 from streams.entries import Place
 from streams.ports import Record, Sensor
+from streams.scoring import Versions
 from streams.sequence import Sequencer
 from streams.settlement import Settlement
 from streams.stage import StageLimits, StagePartition
@@ -103,7 +104,9 @@ class Nothing:
     """What is learnt where nothing is."""
 
     in_force = ""
-    remaining = 1
+
+    def may_turn(self, time_ms, payments):
+        return False
 
 
 class LocalCluster:
@@ -122,7 +125,8 @@ class LocalCluster:
         self.store, ledger = store, Ledger(store.db)
         desk = Desk(SqlAlertStore(store.db), ledger)
         self.committer = Committer(store, desk, ledger, DeadLetters(store.db), Sensor())
-        self.settlement = Settlement(self.committer, lambda _: None, lambda *_: None)
+        versions = Versions(self.committer, JsonCodec().decode)
+        self.settlement = Settlement(self.committer, lambda _: None, lambda *_: None, versions)
         self.settlement.begin(Place(configuration=HASH))
         self.start()
 
@@ -154,7 +158,8 @@ class LocalCluster:
             record = self.log[self.next_record]
             what = self.sequencer.decode(record)
             is_known = type(what) is Event and bool(self.known([what.ref]))
-            assert self.sequencer.take(record, what, self.next_record + 1, is_known=is_known)
+            if not self.sequencer.take(record, what, self.next_record + 1, is_known=is_known):
+                break
             self.next_record += 1
         outgoing, self.outgoing = self.outgoing, defaultdict(list)
         for place, items in outgoing.items():

@@ -55,6 +55,8 @@ class DeskRunner:
         Hash of the one that is to be in force.
     archive
         What the hash names, for the workers.
+    bundle
+        Gives the model versions that a name stands for, packed, for the workers.
     """
 
     def __init__(
@@ -66,12 +68,13 @@ class DeskRunner:
         build: Build,
         configuration: str,
         archive: bytes,
+        bundle: Callable[[str], bytes],
         sensor: Sensor | None = None,
         pace: Pace | None = None,
     ) -> None:
         self._broker, self._topics = broker, topics
         self._settlement, self._memory, self._build = settlement, memory, build
-        self._configuration, self._archive = configuration, archive
+        self._configuration, self._archive, self._bundle = configuration, archive, bundle
         self._sensor, self._pace = sensor or Sensor(), pace or Pace()
         self.health = Health()
 
@@ -110,6 +113,7 @@ class DeskRunner:
                 self._settlement,
                 self._memory,
                 self._build,
+                self._bundle,
                 self._sensor,
                 self._pace,
                 self.health,

@@ -15,11 +15,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from monitor.core.events import Event
 from streams.entries import DESK, Entry, Memory, Place
 from streams.journal import tick
-from streams.ports import Record, Sensor
+from streams.ports import Outcome, Record, Sensor
 from streams.runners.kafka.topics import Topics
 from streams.sequence import Sequencer
 from streams.settlement import Settlement
-from streams.wire import Batch, Facts, Item, decode_answers, encode, partition_of
+from streams.wire import Adopt, Batch, Facts, Item, decode_answers, encode, partition_of
 
 CONTROL = "control"
 """Header of records that are no events."""
@@ -73,12 +73,14 @@ class Session:
         settlement: Settlement,
         memory: Memory,
         build: Callable[[Place, Callable[[str, int, Item], None]], Sequencer],
+        bundle: Callable[[str], bytes],
         sensor: Sensor,
         pace: Pace,
         health: Health,
     ) -> None:
         self._topics, self._settlement, self._memory, self._build = topics, settlement, memory, build
         self._sensor, self._pace, self._health = sensor, pace, health
+        self._bundle, self._published = bundle, ""
         self._outgoing: dict[tuple[str, int], list[Item]] = defaultdict(list)
         self._sent: set[asyncio.Future[Any]] = set()
         self._answered, self._settled = asyncio.Event(), asyncio.Event()
@@ -182,6 +184,7 @@ class Session:
         await self._settled.wait()
 
     async def _flush(self) -> None:
+        await self._publish()
         size = self._pace.message_items
         outgoing, self._outgoing = self._outgoing, defaultdict(list)
         for (stage, partition), items in outgoing.items():
@@ -191,6 +194,16 @@ class Session:
         self._answered.set()  # entries without any stage are ready at once
         self._health.in_flight = len(self._sequencer.entries)
         self._sensor.on_in_flight(self._health.in_flight)
+
+    async def _publish(self) -> None:
+        """Give the workers the versions that score now, before the first item that needs them."""
+        name = self._sequencer.scoring
+        if name and name != self._published:
+            body = await asyncio.to_thread(self._bundle, name)
+            await self._producer.send_and_wait(
+                self._topics.configurations, body, key=name.encode(), partition=0
+            )
+            self._published = name
 
     async def _send(self, topic: str, partition: int, body: bytes) -> None:
         sent = await self._producer.send(topic, body, partition=partition)
@@ -228,8 +241,9 @@ class Session:
             work = asyncio.to_thread(self._settlement.settle, entries, place)
             self._settling = asyncio.ensure_future(work)
             await asyncio.shield(self._settling)
+            outcomes = self._settling.result()
             self._sequencer.settled(entries)
-            self._note(entries, time.perf_counter() - began)
+            self._note(entries, outcomes, time.perf_counter() - began)
             self._settled.set()
 
     async def _let_settling_end(self) -> None:
@@ -241,16 +255,18 @@ class Session:
                 entry.answered.set()  # it may wait for an answer that no one takes in any more
         await asyncio.wait([self._settling])
 
-    def _note(self, entries: Sequence[Entry], seconds: float) -> None:
+    def _note(self, entries: Sequence[Entry], outcomes: Sequence[Outcome], seconds: float) -> None:
         health, now_ms = self._health, time.time() * 1000
         health.problem, health.settled_at = "", time.monotonic()
         health.settled += len(entries)
         health.in_flight = len(self._sequencer.entries)
         self._sensor.on_batch(len(entries), seconds)
         self._sensor.on_in_flight(health.in_flight)
-        for entry in entries:
-            if entry.record.received_ms and not entry.is_brought:
-                self._sensor.on_latency((now_ms - entry.record.received_ms) / 1000)
+        records = [one.record for one in entries if not one.is_brought and type(one.what) is not Adopt]
+        self._sensor.on_outcomes(records, outcomes)
+        for record in records:
+            if record.received_ms:
+                self._sensor.on_latency((now_ms - record.received_ms) / 1000)
 
     def _tell(self, entry: Entry, facts: dict[str, Any] | None) -> None:
         """Send the desk's facts to the customer's partition; called in the thread that settles."""
