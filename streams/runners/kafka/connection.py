@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, field
 from ssl import SSLContext
 from typing import Any
@@ -79,14 +80,38 @@ async def reach(broker: Broker, patience_s: float = 10.0) -> None:
         None did; says why.
     """
     client = None
+    heard = _Heard()
     try:
-        client = AIOKafkaClient(**broker.options)
-        async with asyncio.timeout(patience_s):
-            await client.bootstrap()
+        with heard:
+            client = AIOKafkaClient(**broker.options)
+            async with asyncio.timeout(patience_s):
+                await client.bootstrap()
     except TimeoutError as error:
         raise BrokerAwayError(f"{broker.bootstrap}: no answer within {patience_s:g} s") from error
     except (KafkaError, OSError) as error:
-        raise BrokerAwayError(f"{broker.bootstrap}: {error or type(error).__name__}") from error
+        raise BrokerAwayError(heard.last or f"{broker.bootstrap}: {error or type(error).__name__}") from error
     finally:
         if client is not None:
             await client.close()
+
+
+class _Heard(logging.Handler):
+    """Listens for reasons: aiokafka logs why it cannot connect, and raises that it cannot."""
+
+    _LOGGER = logging.getLogger("aiokafka")
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.last = ""
+
+    def __enter__(self) -> None:
+        self._was_passed_on, self._LOGGER.propagate = self._LOGGER.propagate, False
+        self._LOGGER.addHandler(self)
+
+    def __exit__(self, *_: object) -> None:
+        self._LOGGER.removeHandler(self)
+        self._LOGGER.propagate = self._was_passed_on
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the newest."""
+        self.last = record.getMessage()
