@@ -22,7 +22,7 @@ from streams.testing import stream
 from streams.wire import Answer, Batch, Item, decode_answers, encode
 
 PATIENCE_S = 90.0
-SESSION_S = 3.0
+SESSION_S = 6.0
 SERVE = Path(__file__).parent / "counting_worker.py"
 
 

@@ -197,6 +197,9 @@ class Ends:
     def __init__(self, count: int) -> None:
         self.count = count
 
+    async def ask_coordinator(self) -> None:
+        pass
+
     async def ends(self, places: Any) -> dict[Any, int]:
         return dict.fromkeys(places, self.count)
 
@@ -266,3 +269,24 @@ def test_an_engine_is_made_once_however_many_ask_for_it():
 
     asyncio.run(play())
     assert made == ["c0"]
+
+
+def test_a_worker_that_is_cut_off_from_the_brokers_leaves():
+    watch = Watch(Waits(session=30), left)
+    watch._heard_s -= 31
+    with pytest.raises(SystemExit, match="has not heard of the brokers for 30 s"):
+        watch.look()
+    watch.heard()
+    watch.look()
+
+
+def test_a_recovery_has_a_time_limit():
+    watch = Watch(Waits(recovery=300), left)
+    watch.recovering()
+    watch.look()
+    assert watch._recovering_s is not None
+    watch._recovering_s -= 301
+    with pytest.raises(SystemExit, match="has not recovered its states in 300 s"):
+        watch.look()
+    assert watch.recovered() > 300
+    watch.look()

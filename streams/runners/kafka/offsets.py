@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable
 from time import monotonic
@@ -52,6 +53,10 @@ class Offsets:
         begins = await self._consumer.beginning_offsets(missing) if missing else {}
         return {place: found.get(place, begins.get(TopicPartition(*place), 0)) for place in places}
 
+    async def ask_coordinator(self) -> None:
+        """Return once the coordinator of the group answered."""
+        await self._admin.list_consumer_group_offsets(self._group)
+
     async def ends(self, places: Iterable[Place]) -> dict[Place, int]:
         """Return the offsets the next messages will get."""
         found = await self._consumer.end_offsets([TopicPartition(*place) for place in places])
@@ -86,7 +91,10 @@ class Lag:
             for topic, offset in lane.next.items()
         }
         try:
-            ends = await self._offsets.ends(reached) if reached else {}
+            async with asyncio.timeout(self._watch.waits.session):
+                await self._offsets.ask_coordinator()
+                self._watch.heard()
+                ends = await self._offsets.ends(reached) if reached else {}
         except (KafkaError, OSError, TimeoutError) as error:
             log.warning("lag_unknown reason=%r", error)
             return

@@ -61,11 +61,12 @@ class Watch:
         self.waits = waits
         self.leave = leave
         self._beat_s = monotonic()
+        self._heard_s = monotonic()
         self._recovering_s: float | None = None
 
     def start(self) -> None:
         """Watch from a thread: an event loop that hangs cannot watch itself."""
-        self._beat_s = monotonic()
+        self._beat_s = self._heard_s = monotonic()
         threading.Thread(target=self._look, name="watch", daemon=True).start()
 
     def beat(self) -> None:
@@ -82,6 +83,23 @@ class Watch:
         still = monotonic() - self._beat_s
         if still > self.waits.session / 2:
             self.leave(f"stood still for {still:.1f} s: others may have its partitions by now")
+
+    def heard(self) -> None:
+        """Note that the coordinator of the group answered: it hears heartbeats too."""
+        self._heard_s = monotonic()
+
+    def look(self) -> None:
+        """Leave where something takes too long; called every second, from a thread.
+
+        A worker that is cut off leaves too, with all it has not sent: written later, that would be
+        behind what its successors wrote.
+        """
+        self.check()
+        now, waits = monotonic(), self.waits
+        if now - self._heard_s > waits.session:
+            self.leave(f"has not heard of the brokers for {waits.session:g} s: others have its partitions")
+        if self._recovering_s is not None and now - self._recovering_s > waits.recovery:
+            self.leave(f"has not recovered its states in {waits.recovery:g} s")
 
     @property
     def is_recovering(self) -> bool:
@@ -101,7 +119,4 @@ class Watch:
     def _look(self) -> None:
         while True:
             sleep(1.0)
-            self.check()
-            since = self._recovering_s
-            if since is not None and monotonic() - since > self.waits.recovery:
-                self.leave(f"has not recovered its states in {self.waits.recovery:g} s")
+            self.look()
