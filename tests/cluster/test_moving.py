@@ -20,10 +20,15 @@ pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.redis]
 
 
 @pytest.fixture
-def cluster(tmp_path, kafka_bootstrap, postgres_url, redis_url):
+def cluster(tmp_path, kafka_bootstrap, kafka_prefix, postgres_url, redis_url):
     own = f"{redis_url.rsplit('/', 1)[0]}/9"
     cluster = Cluster(
-        tmp_path / "cluster", kafka=kafka_bootstrap, postgres=postgres_url, redis_url=own, partitions=3
+        tmp_path / "cluster",
+        kafka=kafka_bootstrap,
+        prefix=kafka_prefix,
+        postgres=postgres_url,
+        redis_url=own,
+        partitions=3,
     )
     yield cluster
     cluster.kill()
