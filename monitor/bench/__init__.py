@@ -3,6 +3,7 @@
 Ratios against that unit, taken in the same run, hold across machines; absolute times do not.
 """
 
-from monitor.bench.report import Figure, Report, run
+from monitor.bench.figure import Figure
+from monitor.bench.report import Report, run, run_cluster
 
-__all__ = ["Figure", "Report", "run"]
+__all__ = ["Figure", "Report", "run", "run_cluster"]

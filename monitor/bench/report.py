@@ -11,34 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from monitor.app import calm_collector
-from monitor.bench import core, durable
+from monitor.bench import cluster, core, durable
+from monitor.bench.figure import Figure
 from monitor.bench.standard import quantile, transfers, unit_us
 from monitor.configuration import Configuration
 from monitor.settings import Settings
 from monitor.simulate import Simulation
 
 Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One row."""
-
-    name: str
-    value: float
-    unit: str
-    """U, x, ms, bytes, MB, events/s."""
-    reach: float | None = None
-    """What it should reach; None where it is only told."""
-    more_is_better: bool = False
-    note: str = ""
-
-    @property
-    def is_reached(self) -> bool | None:
-        """Whether the figure is good enough; None where nothing is asked."""
-        if self.reach is None:
-            return None
-        return self.value >= self.reach if self.more_is_better else self.value <= self.reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +42,17 @@ def run(
     bench = _Bench(settings, configuration, 10 if quick else 1, tell)
     figures = [*bench.core(), *bench.durable(), *bench.growth(), *bench.state()]
     return Report(bench.unit, durable.machine(), tuple(figures))
+
+
+def run_cluster(
+    settings: Settings, config: Path, *, quick: bool = False, tell: Tell = lambda _: None
+) -> Report:
+    """Measure a cluster on the servers of the settings; they must be empty, and are of no use after."""
+    tell("making a simulated bank")
+    count = 6_000 if quick else 60_000
+    records = list(islice(Simulation(customers=2_000, days=None, seed=5).records(), count))
+    figures = tuple(cluster.figures(settings, config, records, tell))
+    return Report(unit_us(), durable.machine(), figures)
 
 
 class _Bench:

@@ -10,9 +10,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from monitor.bench import Figure, Report
+from monitor.bench import Figure, Report, run_cluster
 from monitor.bench import run as measure
-from monitor.cli.output import configured, show_json
+from monitor.cli.output import Failure, configured, show_json
+from monitor.settings import Settings
 
 MARKS = {True: "[green]reached[/]", False: "[red]missed[/]", None: ""}
 
@@ -20,6 +21,9 @@ MARKS = {True: "[green]reached[/]", False: "[red]missed[/]", None: ""}
 def bench(
     quick: Annotated[
         bool, typer.Option("--quick", help="a tenth of the events: for a look, not a claim")
+    ] = False,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="a cluster on the empty servers that --config names, instead")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="write the results as JSON")] = None,
     config: Annotated[Path | None, typer.Option(help="settings file")] = None,
@@ -29,15 +33,27 @@ def bench(
     settings, configuration = configured(config)
     console = Console(stderr=True)
     with console.status("measuring") as status:
-        report = measure(
-            settings, configuration, quick=quick, tell=lambda row: status.update(f"measuring: {row}")
-        )
+
+        def tell(row: str) -> None:
+            status.update(f"measuring: {row}")
+
+        if cluster:
+            report = run_cluster(settings, _of_a_cluster(settings, config), quick=quick, tell=tell)
+        else:
+            report = measure(settings, configuration, quick=quick, tell=tell)
     if out is not None:
         out.write_bytes(orjson.dumps(report.plain(), option=orjson.OPT_INDENT_2) + b"\n")
     if as_json:
         show_json(report.plain())
     else:
         _tell(report)
+
+
+def _of_a_cluster(settings: Settings, config: Path | None) -> Path:
+    if config is None or settings.storage.kind != "postgres":
+        hint = "give --config with a database, a kafka.prefix and a Redis that hold nothing yet"
+        raise Failure(f"--cluster: expected the settings of a cluster\n  hint: {hint}")
+    return config
 
 
 def _tell(report: Report) -> None:
