@@ -1,6 +1,6 @@
 """How large a cluster must be: arithmetic from measured costs, and the busiest day played through.
 
-Every cost is one that `riskmon bench` measures; the defaults are those of `docs/scaling.md`, taken on one
+Every cost is one that `riskmon bench` measures; the defaults are those of `docs/cluster.md`, taken on one
 core of a small machine. What a bank knows of itself (customers, events, its busiest hour) is asked.
 """
 
@@ -18,7 +18,7 @@ _BYTES_GB = 1e9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """What things cost, measured; see `docs/scaling.md` for the machine and the command."""
+    """What things cost, measured; see `docs/cluster.md` for the machine and the command."""
 
     desk_us: float = 75.0
     """CPU of the desk an event: reading, order, journal, ledger, commit."""

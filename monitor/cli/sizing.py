@@ -40,7 +40,7 @@ def sizing(
     _tell(bank, found, minutes, dies_at)
     if not found.is_possible:
         raise Failure(
-            "one desk does not keep up with the busiest second: divide the bank, see docs/scaling.md", 1
+            "one desk does not keep up with the busiest second: divide the bank, see docs/cluster.md", 1
         )
 
 
