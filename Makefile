@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench services clean
+.PHONY: help setup run test nightly check format bench services clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ run: setup ## Start the monitor on a simulated live bank: http://127.0.0.1:8600
 
 test: setup ## Run the tests; what is skipped, and why, is listed at the end
 	$(BIN)/python -m pytest -rs
+
+nightly: setup ## The long form of the cluster's tests: a hundred random kills, a longer stream (an hour)
+	RISKMON_NIGHTLY=1 $(BIN)/python -m pytest -rs tests/cluster
 
 check: setup ## Format, lint, types, import contracts, rules and their tests
 	$(BIN)/ruff format --check .

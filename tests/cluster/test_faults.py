@@ -134,7 +134,7 @@ def under_load(bench: Bench, measured: Callable[..., None]) -> Callable[..., Any
     """Let a part of the stream come in while the body of a `with` does harm; then compare."""
 
     @contextmanager
-    def loaded(length: int = 300, seconds: float = 6.0) -> Iterator[None]:
+    def loaded(length: int = 300, seconds: float = 4.0) -> Iterator[None]:
         records = bench.stream.next(length)
         with Watch(bench.cluster) as watch:
             with bench.cluster.load(records, seconds):
@@ -261,7 +261,7 @@ def test_a_random_kill(bench: Bench, under_load, seed):
     choose = Random(seed)
     cluster = bench.cluster
     victims = [cluster.desk, *cluster.workers, bench.kafka, bench.redis, bench.postgres]
-    with under_load(120, 3):
+    with under_load(120, 2):
         time.sleep(choose.random())
         for victim in choose.sample(victims, choose.choice((1, 1, 1, 2))):
             down_s = choose.random() * 2
