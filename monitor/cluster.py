@@ -36,7 +36,7 @@ from streams.deadletter import DeadLetters
 from streams.entries import Place, parts_in_force
 from streams.ports import StoreUnavailableError
 from streams.runners.kafka.archives import fetch_archive
-from streams.runners.kafka.desk import DeskRunner
+from streams.runners.kafka.desk import Build, DeskRunner
 from streams.runners.kafka.topics import Topics, create_topics
 from streams.runners.kafka.worker import WorkerApp, build_worker
 from streams.runners.kafka.worker import run_worker as serve_stages
@@ -134,10 +134,31 @@ def _desk_runner(
     ledger = Ledger(db)
     desk = Desk(SqlAlertStore(db), ledger, desk_settings(configuration))
     committer = Committer(store, desk, ledger, DeadLetters(db), sensor)
+    versions = Versions(committer, build_codec(configuration).decode)
+
+    @lru_cache(maxsize=4)
+    def parts_for(digest: str) -> tuple[Engine, Codec]:
+        return _parts(memory.archive(digest))
 
     def adopt(digest: str) -> None:
         desk.adopt(desk_settings(Configuration.of_archive(archive(db, digest))))
         versions.adopt(parts_for(digest)[0].models)
+
+    return DeskRunner(
+        broker(settings.kafka),
+        topics(settings),
+        Settlement(committer, adopt, _refuser(db), versions),
+        memory,
+        _builder(topics(settings), parts_for, memory, versions),
+        configuration.hash,
+        configuration.archive,
+        lambda name: msgspec.msgpack.encode(versions.parts(name)),
+        sensor,
+    )
+
+
+def _refuser(db: PostgresDatabase) -> Callable[[Event, str], None]:
+    """Return what keeps a refusal, inside the desk's transaction."""
 
     def refuse(event: Event, message: str) -> None:
         db.execute(
@@ -146,14 +167,15 @@ def _desk_runner(
             (event.ref, event.time_ms, message),
         )
 
-    @lru_cache(maxsize=4)
-    def parts_for(digest: str) -> tuple[Engine, Codec]:
-        return _parts(memory.archive(digest))
+    return refuse
 
-    names = topics(settings)
-    current = parts_for(configuration.hash)[1]
-    versions = Versions(committer, current.decode)
 
+def _builder(
+    names: Topics,
+    parts_for: Callable[[str], tuple[Engine, Codec]],
+    memory: JournalMemory,
+    versions: Versions,
+) -> Build:
     def build(place: Place, send: Callable[[str, int, Item], None]) -> Sequencer:
         return Sequencer(
             place,
@@ -166,17 +188,7 @@ def _desk_runner(
             models=versions,
         )
 
-    return DeskRunner(
-        broker(settings.kafka),
-        names,
-        Settlement(committer, adopt, refuse, versions),
-        memory,
-        build,
-        configuration.hash,
-        configuration.archive,
-        lambda name: msgspec.msgpack.encode(versions.parts(name)),
-        sensor,
-    )
+    return build
 
 
 class JournalMemory:

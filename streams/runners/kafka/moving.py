@@ -68,19 +68,27 @@ async def import_states(
         await consumer.start()
         place = await _place(consumer, topics)
         await producer.send_and_wait(topics.configurations, archive, key=configuration.encode(), partition=0)
-        sent: list[asyncio.Future[object]] = []
-        for number, row in enumerate(_everything(rows, topics, order, configuration), start=1):
-            partition, kept = row
-            key, value = record_of(kept)
-            sent.append(await producer.send(topics.state(kept.kind), value, key=key, partition=partition))
-            if len(sent) >= _UNDER_WAY:
-                await asyncio.gather(*sent)
-                sent.clear()
-                progress(number)
-        await asyncio.gather(*sent)
-        return msgspec.structs.replace(
-            place, order=order, configuration=configuration, stream_time_ms=stream_time_ms
-        )
+        await _send(producer, topics, _everything(rows, topics, order, configuration), progress)
+    return msgspec.structs.replace(
+        place, order=order, configuration=configuration, stream_time_ms=stream_time_ms
+    )
+
+
+async def _send(
+    producer: AIOKafkaProducer,
+    topics: Topics,
+    rows: Iterable[tuple[int, StateRow]],
+    progress: Callable[[int], None],
+) -> None:
+    sent: list[asyncio.Future[object]] = []
+    for number, (partition, row) in enumerate(rows, start=1):
+        key, value = record_of(row)
+        sent.append(await producer.send(topics.state(row.kind), value, key=key, partition=partition))
+        if len(sent) >= _UNDER_WAY:
+            await asyncio.gather(*sent)
+            sent.clear()
+            progress(number)
+    await asyncio.gather(*sent)
 
 
 def _everything(
