@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test nightly check format bench services clean
+.PHONY: help setup run test nightly check format bench evaluate services clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ format: setup ## Format the code and sort its imports
 bench: setup ## Measure; figures as a table, and as JSON in var/bench.json
 	@mkdir -p var
 	$(BIN)/riskmon bench --out var/bench.json
+
+evaluate: setup ## Detection figures on public data (folder: RISKMON_DATASETS) as a table and plots; an hour
+	$(BIN)/python -m monitor.evaluate
 
 services: ## Install the servers some tests need (Debian, as root): Redis, Prometheus, PostgreSQL, Kafka, Chromium
 	scripts/install_services

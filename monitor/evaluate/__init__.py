@@ -1,0 +1,1 @@
+"""Detection figures on public data: replays, measures, a table and its plots. `make evaluate`."""
