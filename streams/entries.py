@@ -33,6 +33,9 @@ class Place(msgspec.Struct, kw_only=True):
     """Hash of the configuration in force there."""
     model: str = ""
     """Name of the model versions that score there; empty: none yet."""
+    failed: list[tuple[int, int]] = []
+    """Events on which the engine failed, each with the position up to which it counts as a duplicate when
+    it comes again: it was on its way still when that was read."""
     answers: dict[int, int] = {}
     """Where reading each partition of answers goes on."""
 

@@ -69,6 +69,7 @@ class Sequencer:
         self._by_order: dict[int, Entry] = {}
         self._read: dict[int, deque[tuple[int, int]]] = {}
         self._early: list[Answers] = []
+        self._failed, self._taken = dict(place.failed), place.position
         self._settled, self._answers = place.order, dict(place.answers)
         self._models, self._model = models, place.model
         self._payments = 0
@@ -123,6 +124,7 @@ class Sequencer:
         before = self._events.get(what.ref)
         if before is not None and before.is_action:
             return False  # a refused one may be tried again
+        is_known = is_known or self._failed.get(what.ref, -1) >= position
         if what.kind in ACTIONS and not is_known:
             # It may have been settled since somebody looked.
             is_known = bool(self._memory.known([what.ref]))
@@ -217,6 +219,7 @@ class Sequencer:
 
     def place(self, last: Entry) -> Place:
         """Return the place to commit with entries up to this one."""
+        self._note_failed(last)
         answers = dict(self._answers)
         for partition, read in self._read.items():
             for order, position in read:
@@ -228,8 +231,20 @@ class Sequencer:
             position=last.position,
             stream_time_ms=last.stream_time_ms,
             model=last.model,
+            failed=list(self._failed.items()),
             answers=answers,
         )
+
+    def _note_failed(self, last: Entry) -> None:
+        """Note what is not journaled because the engine failed on it, and what came again meanwhile."""
+        self._failed = {ref: until for ref, until in self._failed.items() if until > last.position}
+        for entry in self.entries:
+            if entry.failure and type(entry.what) is Event and not entry.is_duplicate:
+                self._failed[entry.what.ref] = self._taken
+                if self._events.pop(entry.what.ref, None):  # what comes from now on is tried again
+                    self._payments -= entry.what.kind in LEARNS
+            if entry is last:
+                return
 
     def settled(self, entries: Iterable[Entry]) -> None:
         """Forget entries that are committed: the first ones, in order."""
@@ -254,6 +269,7 @@ class Sequencer:
 
     def _append(self, entry: Entry) -> None:
         entry.stream_time_ms, entry.model = self._stream_time_ms, self._model
+        self._taken = max(self._taken, entry.position)
         self.entries.append(entry)
         self._by_order[entry.order] = entry
         if type(entry.what) is Event and not entry.is_duplicate:
