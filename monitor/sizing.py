@@ -30,7 +30,7 @@ class Costs:
     """Packed states of the devices, merchants and counterparties of one customer together."""
     live_factor: float = 3.0
     """Memory of a state in use, in packed sizes."""
-    recovery_a_second: float = 20_000.0
+    recovery_a_second: float = 12_000.0
     """Snapshots a worker reads back in a second."""
     repeat_us: float = 105.0
     """CPU of repeating an item that no snapshot includes."""

@@ -19,7 +19,7 @@ def test_the_size_follows_from_the_costs_by_hand():
     # 10 GB of states, half of them twice as large in use, over workers of 5 GB: two, and one to spare.
     assert (found.workers, found.partitions) == (3, 12)
     assert round(found.memory_gb, 3) == round((5 + 5) / 3, 3)
-    assert round(found.recovery_s, 3) == round(30 + 4e6 / 3 / 2 / 20_000, 3)
+    assert round(found.recovery_s, 3) == round(30 + 4e6 / 3 / 2 / 12_000, 3)
 
 
 def test_every_event_of_the_day_is_settled_though_a_worker_dies():
