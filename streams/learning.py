@@ -109,12 +109,15 @@ class Learner:
             self._keep()
 
     def _turn(self, time_ms: int) -> None:
-        if self._next:
-            self._publish(ClassifierVersion.of_packed(self._next), time_ms)
-        version = self._lessons.learn(self._committer.progress.stream_time_ms, self._growth)
+        published = self._next
+        if published:
+            self._publish(ClassifierVersion.of_packed(published), time_ms)
+        version = self._lessons.learn(time_ms, self._growth)
         self._next = version.packed if version else b""
         self._boundary = self._count + min(max(self._count // PART, FIRST), MOST)
-        self._keep()
+        # Where nothing came of it, a restart may come to the same nothing again.
+        if published or version:
+            self._keep()
 
     def _keep(self) -> None:
         self._kept = self._seq
