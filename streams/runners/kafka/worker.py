@@ -309,6 +309,10 @@ class WorkerApp(faust.App):
                     places = {name: first[name, number] for name, owner in read.items() if owner == stage}
                     await self.lanes.open(stage, number, table.changelog.rows(number), places)
                     await asyncio.sleep(0)
+        for place, offset in first.items():
+            # Faust goes back to committed offsets alone. Where there is none yet, what was read before
+            # the lanes were open would not come again.
+            await self.consumer.seek(TP(*place), offset)
         if generation == self.consumer_generation_id:
             seconds = self.watch.recovered()
             self.sensor.on_recovery(seconds)
