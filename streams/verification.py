@@ -17,6 +17,7 @@ import numpy as np
 
 from monitor.audit.verify import Check, Finding, differences, file_findings, ledger_findings, unequal
 from monitor.database import Database, PostgresDatabase, streamed
+from streams.crowd import IN_FORCE
 from streams.journal import GENESIS, row_hash, tick_of
 from streams.learning import ARTIFACT
 from streams.ports import JournalRow, Progress, Record, State
@@ -31,6 +32,9 @@ ticks of its own, with this class of state cache."""
 
 Adopt = Callable[[Processor, str], None]
 """Makes a processor go on with the engine of an archived rulebook."""
+
+CONFIGURATION = "configuration"
+"""Kind under which configurations are archived."""
 
 DERIVED = ("hit", "rating", "alert", "late", "model")
 """Kinds of ledger entries that follow from events; others note what was done to the service."""
@@ -110,8 +114,15 @@ def journal_findings(db: Database) -> Iterator[Finding]:
 
 
 def artifact_findings(db: Database) -> Iterator[Finding]:
-    """Check that what is archived has the hash it is archived by."""
+    """Check that what is archived has the hash it is archived by, and that what was in force is there."""
     yield from _unlike(db, "SELECT kind, hash, body FROM artifacts ORDER BY kind, hash")
+    there = set(db.execute("SELECT kind, hash FROM artifacts").fetchall())
+    progress = _progress(db)
+    named = {(CONFIGURATION, digest) for _, digest in progress.rulebooks}
+    named |= {(ARTIFACT, digest) for _, digest in progress.models}
+    named |= {(IN_FORCE, digest) for _, digest in progress.populations}
+    for kind, digest in sorted(named - there):
+        yield Finding("artifacts", f"{kind} {digest[:12]}", "was in force, and is not archived")
 
 
 def version_findings(db: Database) -> Iterator[Finding]:

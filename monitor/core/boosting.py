@@ -64,7 +64,7 @@ def grow(rows: Floats, labels: Ints, growth: Growth) -> tuple[int, list[Tree]]:
     >>> rows = np.arange(400.0).reshape(400, 1)
     >>> base, trees = grow(rows, (rows[:, 0] >= 300).astype(int), Growth(trees=1, depth=1, least=1))
     >>> base, trees
-    (-1125, [[0, 300.0, -76, 228]])
+    (-1125, [[0, 300.0, -151, 297]])
     """
     ones = int(labels.sum())
     base = round(UNIT * log(ones / (len(labels) - ones)))
