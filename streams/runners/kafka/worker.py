@@ -275,8 +275,7 @@ class WorkerApp(faust.App):
         try:
             await self.lanes.take(stage, message.topic, message.partition, message.offset, message.value)
         except Exception as error:
-            place = f"{message.topic}/{message.partition} offset {message.offset}"
-            self._fail(place, error)
+            self._fail(f"{message.topic}/{message.partition} offset {message.offset}", error)
 
     async def _revoked(self, *_: Any, **__: Any) -> None:
         self.sensor.on_rebalance()
@@ -300,18 +299,15 @@ class WorkerApp(faust.App):
     async def _open(self) -> None:
         generation = self.consumer_generation_id
         self.lanes.drop()
-        mine = {(tp.topic, tp.partition) for tp in self.consumer.assignment()}
         read = {self.names.stage(stage): stage for stage in self.names.stages} | {self.names.facts: CUSTOMER}
-        first = await self.offsets.first([place for place in mine if place[0] in read])
-        for stage, table in self.snapshots.items():
-            for topic, number in sorted(mine):
-                if topic == self.names.stage(stage):
-                    places = {name: first[name, number] for name, owner in read.items() if owner == stage}
-                    await self.lanes.open(stage, number, table.changelog.rows(number), places)
-                    await asyncio.sleep(0)
+        mine = sorted((tp.topic, tp.partition) for tp in self.consumer.assignment() if tp.topic in read)
+        first = await self.offsets.first(mine)
+        for stage, number in [(read[topic], part) for topic, part in mine if topic != self.names.facts]:
+            places = {name: first[name, number] for name, owner in read.items() if owner == stage}
+            await self.lanes.open(stage, number, self.snapshots[stage].changelog.rows(number), places)
+            await asyncio.sleep(0)
+        # Faust goes back to committed offsets alone: without one, what came before the lanes is read again.
         for place, offset in first.items():
-            # Faust goes back to committed offsets alone. Where there is none yet, what was read before
-            # the lanes were open would not come again.
             await self.consumer.seek(TP(*place), offset)
         if generation == self.consumer_generation_id:
             seconds = self.watch.recovered()
