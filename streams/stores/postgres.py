@@ -10,7 +10,7 @@ from time import sleep
 
 from monitor.database import PostgresDatabase, connect_postgres, is_unavailable
 from streams.ports import DataInUseError, JournalRow, StoreUnavailableError
-from streams.stores.reading import artifact
+from streams.stores.bookkeeping import Bookkeeping
 
 LOCK = "1919513451, hashtext(current_schema())"
 """The advisory lock of the desk: one for every schema of every database."""
@@ -67,7 +67,7 @@ def claim(db: PostgresDatabase) -> None:
     raise DataInUseError(f"database: in use by {who}\n  hint: {hint}")
 
 
-class PostgresStore:
+class PostgresStore(Bookkeeping[PostgresDatabase]):
     """Journal and bookkeeping on one connection; the caller owns the transaction.
 
     A connection that is lost in the middle of `commit` leaves it open whether the batch was kept.
@@ -81,7 +81,7 @@ class PostgresStore:
     """
 
     def __init__(self, db: PostgresDatabase) -> None:
-        self.db = db
+        super().__init__(db)
         self.index = References(db)
 
     def begin(self) -> None:
@@ -158,29 +158,6 @@ class PostgresStore:
         if row is None:
             raise LookupError(f"journal: no row {seq}")
         return JournalRow._make(row)
-
-    def meta(self, key: str) -> bytes | None:
-        """Return a value of the service's own bookkeeping, or None."""
-        row = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return row[0] if row else None
-
-    def put_meta(self, key: str, value: bytes) -> None:
-        """Write a value of the service's own bookkeeping."""
-        self.db.execute(
-            "INSERT INTO meta(key, value) VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
-            (key, value),
-        )
-
-    def archive(self, kind: str, digest: str, body: bytes) -> None:
-        """Keep a rulebook, list or model by its hash, for recomputation; the same again is ignored."""
-        self.db.execute(
-            "INSERT INTO artifacts(hash, kind, body) VALUES(?, ?, ?) ON CONFLICT DO NOTHING",
-            (digest, kind, body),
-        )
-
-    def artifact(self, kind: str, digest: str) -> bytes | None:
-        """Return an archived body, or None."""
-        return artifact(self.db, kind, digest)
 
     def footprint(self) -> Mapping[str, tuple[int, int]]:
         """Return nothing: states are with the workers, which measure them."""

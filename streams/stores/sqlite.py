@@ -14,13 +14,13 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import starmap
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 from monitor.database import is_unavailable
 from streams.ports import DataInUseError, JournalRow, StateRow, StoreUnavailableError
+from streams.stores.bookkeeping import Bookkeeping
 from streams.stores.guard import guard
 from streams.stores.index import JournalIndex
-from streams.stores.reading import artifact
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS journal(
@@ -130,7 +130,7 @@ def _prepare(db: sqlite3.Connection, sync: str) -> sqlite3.Connection:
     return db
 
 
-class SqliteStore:
+class SqliteStore(Bookkeeping[sqlite3.Connection]):
     """Journal, states and progress on one writing connection; the processor owns the transaction.
 
     Parameters
@@ -140,7 +140,7 @@ class SqliteStore:
     """
 
     def __init__(self, db: sqlite3.Connection) -> None:
-        self.db = db
+        super().__init__(db)
         self.index = JournalIndex(db)
 
     def begin(self) -> None:
@@ -216,29 +216,6 @@ class SqliteStore:
     def timers(self) -> Iterator[tuple[int, str, str]]:
         """Give (due_ms, kind, id) of every snapshot with a timer."""
         yield from self.db.execute("SELECT due_ms, kind, id FROM states WHERE due_ms > 0").fetchall()
-
-    def meta(self, key: str) -> bytes | None:
-        """Return a value of the service's own bookkeeping, or None."""
-        row = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return cast(bytes, row[0]) if row else None
-
-    def put_meta(self, key: str, value: bytes) -> None:
-        """Write a value of the service's own bookkeeping."""
-        self.db.execute(
-            "INSERT INTO meta(key, value) VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
-            (key, value),
-        )
-
-    def archive(self, kind: str, digest: str, body: bytes) -> None:
-        """Keep a rulebook, list or model by its hash, for recomputation; the same again is ignored."""
-        self.db.execute(
-            "INSERT INTO artifacts(hash, kind, body) VALUES(?, ?, ?) ON CONFLICT DO NOTHING",
-            (digest, kind, body),
-        )
-
-    def artifact(self, kind: str, digest: str) -> bytes | None:
-        """Return an archived body, or None."""
-        return artifact(self.db, kind, digest)
 
     def footprint(self) -> Mapping[str, tuple[int, int]]:
         """Return per kind of subject how many have a snapshot and their packed bytes together."""

@@ -1,0 +1,46 @@
+"""What both databases keep beside the journal, by the same statements: values by key, archives by hash."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from monitor.database import Database
+from streams.stores.reading import artifact
+
+Connected = TypeVar("Connected", bound=Database)
+
+
+class Bookkeeping(Generic[Connected]):
+    """Values of the service's own and archived bodies; inside the caller's transactions.
+
+    Parameters
+    ----------
+    db
+        The writing connection.
+    """
+
+    def __init__(self, db: Connected) -> None:
+        self.db = db
+
+    def meta(self, key: str) -> bytes | None:
+        """Return a value of the service's own bookkeeping, or None."""
+        row = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def put_meta(self, key: str, value: bytes) -> None:
+        """Write a value of the service's own bookkeeping."""
+        self.db.execute(
+            "INSERT INTO meta(key, value) VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
+            (key, value),
+        )
+
+    def archive(self, kind: str, digest: str, body: bytes) -> None:
+        """Keep a rulebook, list or model by its hash, for recomputation; the same again is ignored."""
+        self.db.execute(
+            "INSERT INTO artifacts(hash, kind, body) VALUES(?, ?, ?) ON CONFLICT DO NOTHING",
+            (digest, kind, body),
+        )
+
+    def artifact(self, kind: str, digest: str) -> bytes | None:
+        """Return an archived body, or None."""
+        return artifact(self.db, kind, digest)
