@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from monitor.cli.output import Failure
+from monitor.cli.failure import Failure
 
 GROUPS = {
     "rules": "check, test, list and explain rules",
@@ -32,8 +32,11 @@ COMMANDS = {
 """Commands, each a function of its name (with `_` for `-`) in a module of this package."""
 
 
-def build_app() -> typer.Typer:
-    """Return the command line with everything mounted."""
+def build_app(only: str = "") -> typer.Typer:
+    """Return the command line with everything mounted, or with one command alone.
+
+    A command imports much that another does not need, so the one that is asked for comes up alone.
+    """
     app = typer.Typer(
         name="riskmon",
         help="Real-time customer risk monitor.",
@@ -42,9 +45,16 @@ def build_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
+    # With a callback it stays a command line of sub-commands, even of a single one.
+    app.callback()(lambda: None)
+    is_known = only in COMMANDS or only in GROUPS
     for name, module in COMMANDS.items():
+        if is_known and name != only:
+            continue
         app.command(name)(getattr(importlib.import_module(f"monitor.cli.{module}"), name.replace("-", "_")))
     for name, about in GROUPS.items():
+        if is_known and name != only:
+            continue
         app.add_typer(importlib.import_module(f"monitor.cli.{name}").app, name=name, help=about)
     return app
 
@@ -52,7 +62,7 @@ def build_app() -> typer.Typer:
 def main() -> None:
     """Run the command line; a `Failure` becomes its sentence and its status."""
     try:
-        build_app()()
+        build_app(sys.argv[1] if len(sys.argv) > 1 else "")()
     except Failure as failure:
         print(failure, file=sys.stderr)  # noqa: T201
         sys.exit(failure.status)

@@ -18,7 +18,8 @@ import httpx
 from alerts.inbox.service import UnavailableError
 from alerts.lifecycle import ActionNotAllowedError, UnknownAlertError
 from monitor.app import perform_action
-from monitor.cli.output import Failure, configured
+from monitor.cli.failure import Failure
+from monitor.cli.output import configured
 from monitor.cli.running import running_service
 from monitor.cli.source import Source
 from monitor.settings import Settings

@@ -26,7 +26,8 @@ from alerts.messages import describe
 from alerts.outbox import last_posted, posted_after
 from alerts.ports import Filter, Order
 from alerts.stores.sql import SqlAlertStore
-from monitor.cli.output import Failure, show_json
+from monitor.cli.failure import Failure
+from monitor.cli.output import show_json
 from monitor.cli.source import Config, Data, Source, source
 
 app = typer.Typer(no_args_is_help=True)
@@ -105,6 +106,8 @@ def show(alert: Id, data: Data = None, config: Config = None, as_json: Json = Fa
     for step in history:
         detail = " ".join(part for part in (step.disposition, step.reason) if part)
         typer.echo(_clean(f"{_when(step.time_ms)}  {step.action:<6} by {step.actor} {detail}".rstrip()))
+    for code in found.recommended:
+        typer.echo(f" !  {code}: {DISPOSITIONS_OF_RULES.get(code, code)}")
     for hint in found.triage:
         typer.echo(_clean(f"[ ] {hint}"))
 

@@ -18,7 +18,8 @@ from monitor.audit.export import evidence, plain_entry, readable, sign, signing_
 from monitor.audit.ledger import Entry, Ledger
 from monitor.audit.verified import Verified, write_verified
 from monitor.audit.verify import Finding
-from monitor.cli.output import Failure, data_folder, failures, show_json
+from monitor.cli.failure import Failure
+from monitor.cli.output import data_folder, failures, show_json
 from monitor.cli.source import Config, Data, Source, source
 from monitor.core.events import reference
 from monitor.database import Database

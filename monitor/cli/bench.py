@@ -12,7 +12,8 @@ from rich.table import Table
 
 from monitor.bench import Figure, Report, run_cluster
 from monitor.bench import run as measure
-from monitor.cli.output import Failure, configured, show_json
+from monitor.cli.failure import Failure
+from monitor.cli.output import configured, show_json
 from monitor.settings import Settings
 
 MARKS = {True: "[green]reached[/]", False: "[red]missed[/]", None: ""}

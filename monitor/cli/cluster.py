@@ -12,7 +12,8 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.output import Failure, configured, failures
+from monitor.cli.failure import Failure
+from monitor.cli.output import configured, failures
 from monitor.settings import Settings
 
 Config = Annotated[Path | None, typer.Option(help="settings file, e.g. config/profiles/cluster.yaml")]

@@ -16,7 +16,8 @@ import typer
 
 from alerts.inbox.service import UnavailableError
 from monitor.app import ingest
-from monitor.cli.output import Failure, configured, failures, show_json
+from monitor.cli.failure import Failure
+from monitor.cli.output import configured, failures, show_json
 from monitor.cli.running import running_service
 from monitor.cli.source import Config, Data, Source, source
 from monitor.configuration import build_codec

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.output import Failure
+from monitor.cli.failure import Failure
 
 At = Annotated[str, typer.Option(help="RFC 3339 time, e.g. 2026-03-01T12:00:00+08:00; default: now")]
 

@@ -10,7 +10,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from monitor.cli.output import Failure, configured, data_folder, failures
+from monitor.cli.failure import Failure
+from monitor.cli.output import configured, data_folder, failures
 
 
 def export_state(

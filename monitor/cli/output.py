@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from monitor.cli.failure import Failure
 from monitor.configuration import Configuration, ConfigurationError, config_folder, read_configuration
 from monitor.core.models.config import ModelsConfigError
 from monitor.core.rating_config import RatingConfigError
@@ -20,14 +21,6 @@ from monitor.settings_file import SettingsError, load_settings
 from rules.errors import RuleError
 from streams.ports import DataInUseError
 from streams.rates import RatesError
-
-
-class Failure(Exception):  # noqa: N818  it is no error of the program
-    """A command cannot do what was asked; the text is what the person reads."""
-
-    def __init__(self, text: str, status: int = 2) -> None:
-        super().__init__(text)
-        self.status = status
 
 
 @contextmanager

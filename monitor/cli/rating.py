@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from monitor.cli import rating_decisions, rating_register
+from monitor.cli.failure import Failure
 from monitor.cli.moments import At, moment, time_ms
-from monitor.cli.output import Failure, configured, show_json
+from monitor.cli.output import configured, show_json
 from monitor.cli.source import Config, Data, source
 from monitor.core.explain import AUDIENCES, explain_rating
 from monitor.rating_texts import plain

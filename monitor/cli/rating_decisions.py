@@ -15,8 +15,8 @@ import typer
 
 from alerts.inbox.rating_actions import decision_event
 from monitor.cli.acting import Act, carry_out
+from monitor.cli.failure import Failure
 from monitor.cli.moments import moment, time_ms
-from monitor.cli.output import Failure
 from monitor.cli.source import Config, Data, source
 from monitor.core.decisions import IMPOSE, LIFT, OVERRIDE, RESTORE, SUPPRESS
 from monitor.rating_notices import decided

@@ -16,8 +16,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from monitor.cli.failure import Failure
 from monitor.cli.moments import At, time_ms
-from monitor.cli.output import Failure, read_settings, show_json
+from monitor.cli.output import read_settings, show_json
 from monitor.cli.source import Config, Data, source
 from monitor.register import COLUMNS, LATEST_MS, Line, register, size
 

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from monitor.app import HOUR_MS, open_data
-from monitor.cli.output import Failure, configured, data_folder, failures
+from monitor.cli.failure import Failure
+from monitor.cli.output import configured, data_folder, failures
 from rules.errors import RuleError
 from rules.vocabulary import load_vocabulary
 from streams.mapping import Mapping

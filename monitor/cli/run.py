@@ -17,7 +17,8 @@ from alerts.inbox.app import build_app
 from alerts.inbox.server import build_server
 from monitor.app import DATABASE, HOUR_MS, SERVICE, Opened, open_data, relay
 from monitor.bank import SimulatedBank, setting
-from monitor.cli.output import Failure, configured, data_folder, failures
+from monitor.cli.failure import Failure
+from monitor.cli.output import configured, data_folder, failures
 from monitor.cli.serving import listen, web_settings
 from monitor.live import LiveSensor, live_service
 from monitor.readings import announce, readings

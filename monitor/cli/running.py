@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 from monitor.app import SERVICE
-from monitor.cli.output import Failure
+from monitor.cli.failure import Failure
 
 
 def running_service(data: Path) -> str | None:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from alerts.inbox.access import User
 from alerts.inbox.settings import WebSettings
 from monitor.app import desk_settings
-from monitor.cli.output import Failure
+from monitor.cli.failure import Failure
 from monitor.configuration import Configuration
 from monitor.settings import Settings
 

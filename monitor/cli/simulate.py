@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from monitor.cli.output import Failure
+from monitor.cli.failure import Failure
 from monitor.simulate import START, STORIES, ZONE, Label, Simulation
 
 _FORMATS = (".jsonl", ".jsonl.gz")

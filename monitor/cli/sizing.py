@@ -10,7 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from monitor.cli.output import Failure, show_json
+from monitor.cli.failure import Failure
+from monitor.cli.output import show_json
 from monitor.sizing import Bank, Costs, Minute, Size, busiest_day, size
 from monitor.sizing_plot import plot
 

@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 
 from monitor.app import DATABASE
-from monitor.cli.output import Failure, read_settings
+from monitor.cli.failure import Failure
+from monitor.cli.output import read_settings
 from monitor.database import ERRORS, Database, connect_postgres
 from monitor.settings import Settings
 from streams.stores.sqlite import read_only

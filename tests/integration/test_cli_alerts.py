@@ -24,7 +24,7 @@ from alerts.messages import message
 from alerts.ports import Counted, Step
 from alerts.stores.sql import SCHEMA, SqlAlertStore
 from monitor.cli.alerts import app
-from monitor.cli.output import Failure
+from monitor.cli.failure import Failure
 from monitor.cli.running import running_service
 
 ALERT = Alert(

@@ -18,7 +18,8 @@ from typer.testing import CliRunner, Result
 
 from monitor.app import DATABASE, ingest
 from monitor.cli.deadletter import app
-from monitor.cli.output import Failure, configured
+from monitor.cli.failure import Failure
+from monitor.cli.output import configured
 from monitor.cli.running import running_service
 from streams.deadletter import SCHEMA, DeadLetters
 from streams.faults import Fault, Rejection

@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from monitor.cli import build_app
-from monitor.cli.output import Failure
+from monitor.cli.failure import Failure
 
 RISKMON = Path(sys.executable).parent / "riskmon"
 APP = build_app()

@@ -7,7 +7,8 @@ from shutil import copytree
 
 import pytest
 
-from monitor.cli.output import Failure, failures
+from monitor.cli.failure import Failure
+from monitor.cli.output import failures
 from monitor.configuration import (
     Configuration,
     ConfigurationError,

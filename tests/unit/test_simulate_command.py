@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from monitor.cli.output import Failure
+from monitor.cli.failure import Failure
 from monitor.cli.simulate import simulate
 
 app = typer.Typer()
