@@ -126,6 +126,8 @@ class Alert:
     evidence: tuple[int, ...] = ()
     """References of the contributing events of the first hit, newest last."""
     triage: tuple[str, ...] = ()
+    recommended: tuple[str, ...] = ()
+    """What the rule recommends, e.g. `("L1", "STR")`; how it was closed is `disposition`."""
     disclosure: str = "internal"
     customers: tuple[str, ...] = ()
     """The customers it concerns: the subject itself, or those an entity was seen with."""

@@ -47,6 +47,7 @@ def raise_alert(
         saw=hit.saw,
         evidence=hit.evidence,
         triage=hit.triage,
+        recommended=hit.recommended,
         disclosure=hit.disclosure,
         customers=customers,
     )

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from rules.compile import Rulebook
+from rules.dispositions import DISPOSITIONS
 from rules.model import Rule
 from rules.plan import MarkerSlot, SequenceSlot, SeriesSlot, SightingsSlot, Slot, TimerSlot
 
@@ -45,6 +46,8 @@ def _lines(rule: Rule, book: Rulebook) -> Iterator[str]:
     for stage, plan in book.plans.items():
         for slot in plan.slots:
             yield from _paragraph("remembers", f"of each {stage}: {_slot(slot)}")
+    for number, code in enumerate(rule.disposition):
+        yield from _paragraph("recommends" if number == 0 else "", f"{code}: {DISPOSITIONS[code]}")
     for number, step in enumerate(rule.triage, start=1):
         yield from _paragraph("officer" if number == 1 else "", f"{number}. {step}")
 

@@ -290,8 +290,8 @@ _NOWHERE = Expression("", Name(0, ""), "", ((1, 1),))
 _STUB_RULE = Rule(
     id="", title="", dimension="fraud", subject="customer", on=(), let={}, when=_NOWHERE, params={},
     bands=(), status="live", alert=False, cooldown_ms=0, say="", say_place=_NOWHERE, why="", source="",
-    verification="D", triage=(), disclosure="internal", owner="", valid_from_ms=None, valid_to_ms=None,
-    pack="", file="", version="", plain={},
+    verification="D", triage=(), disposition=(), disclosure="internal", owner="", valid_from_ms=None,
+    valid_to_ms=None, pack="", file="", version="", plain={},
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from rules.dispositions import DISPOSITIONS
 from rules.errors import Mistake, RuleError, nearest
 from rules.model import (
     DIMENSIONS,
@@ -45,6 +46,7 @@ REQUIRED = (
 )
 OPTIONAL = (
     "subject", "let", "params", "points", "bands", "alert", "cooldown", "verification", "disclosure", "valid",
+    "disposition",
 )  # fmt: skip
 DEFAULT_COOLDOWN_MS = 86_400_000
 PACKS = Path(str(files("rules") / "packs"))
@@ -131,6 +133,7 @@ def _rule(reader: Reader, keys: dict[str, tuple[yaml.Node, yaml.Node]], root: An
         "source": read("source", reader.text, default=""),
         "verification": read("verification", reader.one_of, MARKS, default="D"),
         "triage": read("triage", reader.texts, default=()),
+        "disposition": read("disposition", reader.some_of, tuple(DISPOSITIONS), default=()),
         "disclosure": read("disclosure", reader.one_of, DISCLOSURES, default="internal"),
         "owner": read("owner", reader.text, default=""),
     }

@@ -79,6 +79,8 @@ class Rule:
     source: str
     verification: str
     triage: tuple[str, ...]
+    disposition: tuple[str, ...]
+    """What the rule recommends, keys of `rules.dispositions.DISPOSITIONS`; empty where it does not say."""
     disclosure: str
     owner: str
     valid_from_ms: int | None

@@ -62,6 +62,15 @@ class Reader:
         items = node.value if node.id == "sequence" else [node]
         return tuple(self.text(item, what) for item in items)
 
+    def some_of(self, node: Node, what: str, choices: Sequence[str]) -> tuple[str, ...]:
+        """Return a list of texts, each one of some choices and none twice; a single text is a list of one."""
+        items = node.value if node.id == "sequence" else [node]
+        found = tuple(self.one_of(item, what, choices) for item in items)
+        for number, item in enumerate(items):
+            if found[number] and found[number] in found[:number]:
+                self.wrong(item, f"{what}: {found[number]!r} is given twice", "keep one")
+        return found
+
     def number(self, node: Node, what: str) -> float:
         """Return a number, 0 where it is none."""
         try:

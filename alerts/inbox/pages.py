@@ -19,6 +19,7 @@ from alerts.inbox.rating_view import explained, profile
 from alerts.inbox.service import HitRow, Part, Rating, RuleText, Service
 from alerts.lifecycle import DISPOSITIONS, NEXT, Alert, Status
 from alerts.ports import Filter, Order
+from rules.dispositions import DISPOSITIONS as RECOMMENDED
 
 NEWS = 20
 """Newest alerts that open pages are told of."""
@@ -231,6 +232,7 @@ def _permissions(site: Site, user: User, alert: Alert) -> dict[str, Any]:
         "takes_two": takes_two,
         "allowed": allowed - {"close"} if alert.proposed_by == user.name else allowed,
         "dispositions": DISPOSITIONS,
+        "recommendations": RECOMMENDED,
     }
 
 

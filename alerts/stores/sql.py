@@ -81,7 +81,9 @@ CREATE TABLE IF NOT EXISTS alert_grades (
     + outbox.SCHEMA
 )
 
-_FIXED = ("version", "dimension", "event_id", "saw", "evidence", "triage", "disclosure", "customers")
+_FIXED = (
+    "version", "dimension", "event_id", "saw", "evidence", "triage", "disclosure", "customers", "recommended",
+)  # fmt: skip
 _PLAIN = (
     "id", "case_id", "rule", "subject", "subject_id", "status", "severity", "priority", "grade", "opened_ms",
     "changed_ms", "due_ms", "cooldown_ms", "snoozed_until_ms", "assignee", "hits", "last_hit_ms",
@@ -301,8 +303,9 @@ def _row(alert: Alert) -> tuple[Any, ...]:
 def _alert(row: Sequence[Any]) -> Alert:
     values = dict(zip(_PLAIN, row, strict=False))
     fixed = orjson.loads(row[-1])
-    for name in ("evidence", "triage", "customers"):
-        fixed[name] = tuple(fixed[name])
+    for name in ("evidence", "triage", "customers", "recommended"):
+        # Alerts of a day before rules recommended anything have none.
+        fixed[name] = tuple(fixed.get(name, ()))
     values["status"] = Status(values["status"])
     return Alert(**values, **fixed)
 

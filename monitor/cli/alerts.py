@@ -29,6 +29,7 @@ from alerts.stores.sql import SqlAlertStore
 from monitor.cli.failure import Failure
 from monitor.cli.output import show_json
 from monitor.cli.source import Config, Data, Source, source
+from rules.dispositions import DISPOSITIONS as RECOMMENDED
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -107,7 +108,7 @@ def show(alert: Id, data: Data = None, config: Config = None, as_json: Json = Fa
         detail = " ".join(part for part in (step.disposition, step.reason) if part)
         typer.echo(_clean(f"{_when(step.time_ms)}  {step.action:<6} by {step.actor} {detail}".rstrip()))
     for code in found.recommended:
-        typer.echo(f" !  {code}: {DISPOSITIONS_OF_RULES.get(code, code)}")
+        typer.echo(f" -> {code}: {RECOMMENDED.get(code, code)}")
     for hint in found.triage:
         typer.echo(_clean(f"[ ] {hint}"))
 

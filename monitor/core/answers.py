@@ -53,6 +53,7 @@ def make_hit(
         disclosure=rule.disclosure,
         triage=rule.triage,
         customers=customers,
+        recommended=rule.disposition,
     )
 
 

@@ -45,6 +45,8 @@ class Hit:
     triage: tuple[str, ...] = ()
     customers: tuple[str, ...] = ()
     """For a subject other than the customer: customers involved, at most 20."""
+    recommended: tuple[str, ...] = ()
+    """What the rule recommends, e.g. `("L1", "STR")`; see `rules.dispositions`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ import re
 import pytest
 
 from rules.aggregates import AGGREGATES, EXAMPLES
+from rules.dispositions import DISPOSITIONS
 from rules.functions import FUNCTIONS
 from rules.loader import OPTIONAL, REQUIRED
 from rules.model import DIMENSIONS, DISCLOSURES, MARKS, SEGMENTS, SEVERITIES, STATUSES
@@ -37,6 +38,7 @@ KEYS = {
     "cooldown": "no second alert within this time; default 24h",
     "verification": f"how well the figures are verified: {', '.join(MARKS)}",
     "disclosure": f"{', '.join(DISCLOSURES)}",
+    "disposition": f"what it recommends, one or several of {', '.join(DISPOSITIONS)}",
     "valid": "`{from: 2026-01-01, to: 2027-01-01}`",
 }
 

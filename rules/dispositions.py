@@ -1,0 +1,41 @@
+"""What a rule recommends to do about a hit: a closed list, so that desks and reports can count on it."""
+
+from __future__ import annotations
+
+DISPOSITIONS = {
+    "LVT": "file the large-value report in time",
+    "CTR": "file the currency transaction report in time",
+    "L1": "a first-line officer reviews it",
+    "EDD": "do enhanced due diligence on the customer",
+    "STR": "assess whether a suspicious-transaction report is owed",
+    "HOLD": "delay or hold the payment",
+    "STEPUP": "ask for stronger authentication",
+    "CALLBACK": "call the customer on a number verified before",
+    "BLOCK": "block the card, the credential or the access",
+    "FREEZE": "take the measures against a listed party",
+    "LIMIT": "lower limits or switch off channels other than the counter",
+    "REFUSE": "refuse the transaction or the business",
+    "DOCUMENTS": "ask for documents or for what is missing",
+    "NOTIFY": "tell the customer",
+    "RM": "give the relationship manager a task",
+    "ADVISER": "give the investment adviser a task",
+    "CREDIT": "credit risk reviews the facility, its stage or its limit",
+    "COLLECT": "give it to collections",
+    "MARGIN": "ask for more collateral",
+    "TREASURY": "tell the treasury",
+    "IS": "information security investigates",
+    "AUDIT": "tell internal audit",
+    "QA": "quality and consumer protection look into it",
+    "REMEDY": "put right what was done to the customer",
+    "OPS": "operations look into it",
+    "COMPLIANCE": "the compliance officer decides",
+    "LEGAL": "tell the legal department",
+    "AUTHORITY": "tell the supervisor, the police or another authority",
+    "CRISIS": "call the crisis group",
+    "SCREEN": "decide it in the queue of list matches",
+    "OWNER": "the owner of the rule, the model or the source looks into it",
+    "WATCH": "put the customer on the watch list",
+    "RERATE": "rate the customer anew",
+    "NO_MARKETING": "stop marketing to the customer",
+}
+"""Code to what it asks for."""
