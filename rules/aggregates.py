@@ -12,10 +12,10 @@ from dataclasses import replace
 from fractions import Fraction
 
 from rules.asked import Asked, taken_apart
-from rules.nodes import Binary, Call, Group, Literal, Name, Node, Unary
-from rules.plan import MarkerSlot, Selection, SeriesSlot, SightingsSlot
-from rules.terms import WORDS, WRONG, Scope, Term, conjuncts, shared
-from rules.windows import Window, window
+from rules.nodes import Binary, Call, Group, Literal, Name
+from rules.plan import MarkerSlot, Selection, SightingsSlot
+from rules.terms import WORDS, WRONG, Scope, Term, shared
+from rules.windowed import EXAMPLES, needed, numeric, series, shortened, through, value_of
 
 MICRO = 1_000_000
 """Plain numbers are summed as whole millionths, so that sums do not depend on their order."""
@@ -58,90 +58,19 @@ def _fact(scope: Scope, node: Call, asked: Asked) -> Term:
     return Term(term.type, f"F.get({name!r})", nullable=True, cost=0.4)
 
 
-def _through(scope: Scope, node: Node | None, asked: Asked) -> Window | None:
-    return window(scope, node, asked.node.function, asked.node.at, lag_ms=asked.lag_ms, is_prior=asked.prior)
-
-
-def _series(
-    scope: Scope, asked: Asked, guard: str, window: Window, where: Node | None
-) -> tuple[SeriesSlot, str]:
-    """Return the slot and the code of the series."""
-    made = SeriesSlot(Selection(asked.kinds, where), asked.key, guard)
-    identity = f"series {made.selection.text()} by {','.join(asked.key)} if {guard}"
-    place = scope.plan.slot(identity, made)
-    slot = scope.plan.slots[place]
-    assert isinstance(slot, SeriesSlot)
-    slot.retain_ms = max(slot.retain_ms, window.retain_ms)
-    slot.keep_last = max(slot.keep_last, window.keep_last)
-    if not asked.key:
-        return slot, f"S[{place}]"
-    return slot, f"sub(S[{place}], {key_code(scope, asked.key)})"
-
-
-def key_code(scope: Scope, key: tuple[str, ...]) -> str:
-    """Return the code of the key of the event at hand; missing where any part is."""
-    if scope.kind is None:
-        return "None"
-    carried = scope.vocabulary.kinds[scope.kind].fields
-    parts = [
-        scope.inside(scope.kind).check(Name(0, name)).code if name in carried else "None" for name in key
-    ]
-    return parts[0] if len(parts) == 1 else f"joined({', '.join(parts)})"
-
-
-def _value(scope: Scope, asked: Asked, node: Node) -> Term:
-    """Return the term of an aggregate's value; the same type for every kind it reads."""
-    terms = [scope.inside(kind).check(node) for kind in asked.kinds]
-    if not all(terms):
-        return WRONG
-    if len({term.type for term in terms}) > 1:
-        return scope.fail(node.at, "the value has different types in different kinds of events")
-    nullable = any(term.nullable for term in terms) and not _is_there(asked.where, node)
-    return replace(terms[0], nullable=nullable)
-
-
-def _is_there(where: Node | None, value: Node) -> bool:
-    """Return whether a window's condition says itself that the value is not missing.
-
-    Then nothing has to be left out for the value's sake, and values of one window share a series.
-    """
-    wanted = Unary(0, "not", Call(0, "missing", (value,))).text()
-    return where is not None and any(part.text() == wanted for part in conjuncts(where))
-
-
-def _need(scope: Scope, asked: Asked, values: int) -> tuple[list[Node], Node | None] | None:
-    arguments = [scope.inline(argument) for argument in asked.node.arguments]
-    if len(arguments) < values or len(arguments) > values + 1:
-        example = EXAMPLES[asked.node.function]
-        scope.fail(
-            asked.node.at,
-            f"{asked.node.function} takes {values} value{'s' * (values != 1)} and a window",
-            f"e.g. {example}",
-        )
-        return None
-    return arguments[:values], arguments[values] if len(arguments) > values else None
-
-
-def _short(term: Term, asked: Asked, count: str) -> Term:
-    """Make the term missing below `min_n` events."""
-    if not asked.min_n:
-        return term
-    return replace(term, code=f"({term.code} if {count} >= {asked.min_n} else None)", nullable=True)
-
-
 def _count(scope: Scope, asked: Asked) -> Term:
-    need = _need(scope, asked, 0)
-    window = _through(scope, need[1], asked) if need else None
+    need = needed(scope, asked, 0)
+    window = through(scope, need[1], asked) if need else None
     if window is None:
         return WRONG
-    _, s = _series(scope, asked, "", window, asked.where)
+    _, s = series(scope, asked, "", window, asked.where)
     span = shared(window.span.format(s=s))
     code = shared(f"count_after({s}, {window.cut})") if window.cut else f"width({span})"
-    return _short(Term("number", code, cost=3, spans=(f"({s}, {span})",)), asked, code)
+    return shortened(Term("number", code, cost=3, spans=(f"({s}, {span})",)), asked, code)
 
 
 def _sum(scope: Scope, asked: Asked) -> Term:
-    found = _numeric(scope, asked, 1, square=False)
+    found = numeric(scope, asked, 1, square=False)
     if found is None:
         return WRONG
     value, window, s, k = found
@@ -150,32 +79,12 @@ def _sum(scope: Scope, asked: Asked) -> Term:
         shared(f"total_after({s}, {k}, {window.cut})") if window.cut else shared(f"total({s}, {k}, {span})")
     )
     plain = f"({code} / {MICRO})" if value.type == "number" else code
-    return _short(Term(value.type, plain, cost=3, spans=(f"({s}, {span})",)), asked, f"width({span})")
-
-
-def _numeric(
-    scope: Scope, asked: Asked, values: int, *, square: bool
-) -> tuple[Term, Window, str, int] | None:
-    need = _need(scope, asked, values)
-    window = _through(scope, need[1], asked) if need else None
-    if need is None or window is None:
-        return None
-    value = _value(scope, asked, need[0][0])
-    if not value:
-        return None
-    if value.type not in ("money", "number", "duration"):
-        scope.fail(
-            need[0][0].at, f"cannot {asked.node.function} {WORDS[value.type]}", "give money or a number"
-        )
-        return None
-    guard = need[0][0].text() if value.nullable else ""
-    slot, s = _series(scope, asked, guard, window, asked.where)
-    return value, window, s, slot.column(need[0][0], item=False, square=square)
+    return shortened(Term(value.type, plain, cost=3, spans=(f"({s}, {span})",)), asked, f"width({span})")
 
 
 def _statistic(function: str, *, square: bool) -> Callable[[Scope, Asked], Term]:
     def build(scope: Scope, asked: Asked) -> Term:
-        found = _numeric(scope, asked, 1, square=square)
+        found = numeric(scope, asked, 1, square=square)
         if found is None:
             return WRONG
         value, window, s, k = found
@@ -183,7 +92,7 @@ def _statistic(function: str, *, square: bool) -> Callable[[Scope, Asked], Term]
         scale = f", {MICRO}" if value.type == "number" else ""
         code = shared(f"{function}({s}, {k}, {span}{scale})")
         term = Term(value.type, code, nullable=True, cost=4, spans=(f"({s}, {span})",))
-        return _short(term, asked, f"width({span})")
+        return shortened(term, asked, f"width({span})")
 
     return build
 
@@ -191,7 +100,7 @@ def _statistic(function: str, *, square: bool) -> Callable[[Scope, Asked], Term]
 def _zscore(scope: Scope, asked: Asked) -> Term:
     asked.prior = True
     asked.min_n = max(asked.min_n, 2)
-    found = _numeric(scope, asked, 1, square=True)
+    found = numeric(scope, asked, 1, square=True)
     if found is None:
         return WRONG
     if scope.kind is None:
@@ -206,31 +115,31 @@ def _zscore(scope: Scope, asked: Asked) -> Term:
 
 def _raw(method: str, *, orderly: bool) -> Callable[[Scope, Asked], Term]:
     def build(scope: Scope, asked: Asked) -> Term:
-        need = _need(scope, asked, 1)
-        window = _through(scope, need[1], asked) if need else None
-        value = _value(scope, asked, need[0][0]) if need else WRONG
+        need = needed(scope, asked, 1)
+        window = through(scope, need[1], asked) if need else None
+        value = value_of(scope, asked, need[0][0]) if need else WRONG
         if need is None or window is None or not value:
             return WRONG
         if orderly and value.type in ("text", "bool"):
             return scope.fail(
                 need[0][0].at, f"{WORDS[value.type]} has no order", "use distinct, first or last"
             )
-        slot, s = _series(scope, asked, need[0][0].text() if value.nullable else "", window, asked.where)
+        slot, s = series(scope, asked, need[0][0].text() if value.nullable else "", window, asked.where)
         span = shared(window.span.format(s=s))
         code = shared(f"{method}({s}, {slot.column(need[0][0], item=True)}, {span})")
         counts = method == "distinct"
         term = Term(
             "number" if counts else value.type, code, nullable=not counts, cost=4, spans=(f"({s}, {span})",)
         )
-        return _short(term, asked, f"width({span})")
+        return shortened(term, asked, f"width({span})")
 
     return build
 
 
 def _quantile(scope: Scope, asked: Asked) -> Term:
-    need = _need(scope, asked, 2)
-    window = _through(scope, need[1], asked) if need else None
-    value = _value(scope, asked, need[0][0]) if need else WRONG
+    need = needed(scope, asked, 2)
+    window = through(scope, need[1], asked) if need else None
+    value = value_of(scope, asked, need[0][0]) if need else WRONG
     if need is None or window is None or not value:
         return WRONG
     share = need[0][1]
@@ -238,31 +147,31 @@ def _quantile(scope: Scope, asked: Asked) -> Term:
         return scope.fail(
             share.at, "expected the share as a number from 0 to 1", "e.g. quantile(amount, 0.95, 90d)"
         )
-    slot, s = _series(scope, asked, need[0][0].text() if value.nullable else "", window, asked.where)
+    slot, s = series(scope, asked, need[0][0].text() if value.nullable else "", window, asked.where)
     span = shared(window.span.format(s=s))
     code = shared(f"quantile({s}, {slot.column(need[0][0], item=True)}, {float(share.value)!r}, {span})")
-    return _short(
+    return shortened(
         Term(value.type, code, nullable=True, cost=9, spans=(f"({s}, {span})",)), asked, f"width({span})"
     )
 
 
 def _share(scope: Scope, asked: Asked) -> Term:
-    need = _need(scope, asked, 1)
+    need = needed(scope, asked, 1)
     if need is None:
         return WRONG
     condition = need[0][0]
     if not all([scope.inside(kind).check(condition, "bool") for kind in asked.kinds]):  # noqa: C419
         return WRONG
     both = condition if asked.where is None else Binary(condition.at, "and", asked.where, condition)
-    window = _through(scope, need[1], asked)
+    window = through(scope, need[1], asked)
     if window is None:
         return WRONG
-    _, part = _series(scope, asked, "", window, both)
-    _, whole = _series(scope, asked, "", window, asked.where)
+    _, part = series(scope, asked, "", window, both)
+    _, whole = series(scope, asked, "", window, asked.where)
     spans = tuple(shared(window.span.format(s=s)) for s in (part, whole))
     code = f"divide(width({spans[0]}), width({spans[1]}))"
     term = Term("number", code, nullable=True, cost=6, spans=(f"({part}, {spans[0]})",))
-    return _short(term, asked, f"width({spans[1]})")
+    return shortened(term, asked, f"width({spans[1]})")
 
 
 def _sightings(scope: Scope, asked: Asked) -> tuple[str, str] | None:
@@ -331,22 +240,3 @@ AGGREGATES: dict[str, Callable[[Scope, Asked], Term]] = {
     "quiet_for": _quiet_for,
 }
 """Every aggregate by name."""
-
-EXAMPLES = {
-    "count": 'count(24h, where=direction == "out")',
-    "sum": "sum(amount, day, of=cash.*)",
-    "avg": "avg(amount, 90d, prior=true, min_n=20)",
-    "stddev": "stddev(amount, 90d)",
-    "zscore": "zscore(amount, 90d, min_n=30)",
-    "min": "min(amount, 24h)",
-    "max": "max(amount, 24h)",
-    "distinct": "distinct(customer_id, 24h, key=device)",
-    "first": "first(amount, 30d)",
-    "last": "last(balance, 1 events, of=balance.snapshot)",
-    "quantile": "quantile(amount, 0.95, 90d)",
-    "share": "share(hour(occurred_at) < 6, 30d, min_n=20)",
-    "known": "known(counterparty.account, 365d)",
-    "seen_for": "seen_for(device.device_id, of=(auth.login, payment.transfer)) < 24h",
-    "quiet_for": "quiet_for(of=payment.transfer) > 180d",
-}
-"""One example each, shown in hints and in the reference."""

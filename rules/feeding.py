@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rules.aggregates import key_code
 from rules.blocks import INDENT, Block
 from rules.nodes import Filtered, Node
 from rules.plan import MarkerSlot, SequenceSlot, SeriesSlot, SightingsSlot, Slot, TimerSlot
 from rules.terms import Scope, Term, conjuncts
+from rules.windowed import key_code
 
 
 def slot_blocks(scope: Scope, place: int, slot: Slot, kind: str) -> tuple[list[Block], list[Block]]:
