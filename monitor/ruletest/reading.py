@@ -2,91 +2,41 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from monitor.ruletest.actions import ACTIONS, action
+from monitor.ruletest.case import Case, Expected, Step, offset_ms
 from rules.errors import Mistake, RuleError, nearest
-from rules.grammar import MILLISECONDS
 from rules.vocabulary import Vocabulary
 
-CASE_KEYS = ("name", "profile", "account", "lists", "events", "expect")
-EXPECT_KEYS = ("hits", "points", "severity", "say", "late", "subject")
-FILE_KEYS = ("rule", "start", "defaults", "profile", "account", "lists", "cases")
-OFFSET = re.compile(r"([+-])((?:\d+(?:ms|s|m|h|d|w|y))+)")
-PART = re.compile(r"(\d+)(ms|s|m|h|d|w|y)")
+CASE_KEYS = ("name", "profile", "account", "lists", "params", "with", "four_eyes", "events", "expect")
+HIT_KEYS = ("points", "severity", "say", "late", "subject", "saw")
+EXPECT_KEYS = ("hits", *HIT_KEYS, "alerts", "rating")
+ALERT_KEYS = (
+    "at", "rule", "severity", "priority", "status", "hits", "disposition", "assignee", "proposed_by", "title",
+    "say", "subject", "grade",
+)  # fmt: skip
+RATING_KEYS = ("at", "grade", "score", "customer")
+FILE_KEYS = (
+    "rule",
+    "start",
+    "defaults",
+    "profile",
+    "account",
+    "lists",
+    "params",
+    "with",
+    "four_eyes",
+    "cases",
+)
 START = "2026-03-02T10:00:00"
 """Where `+0m` lies unless the file says `start`: a Monday, local time."""
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One line of a timeline: an event, an event again, or time passing."""
-
-    line: int
-    at_ms: int
-    """Relative to the start."""
-    kind: str = ""
-    """Empty where only time passes."""
-    id: str = ""
-    values: Mapping[str, Any] = field(default_factory=dict)
-    """Dotted fields to texts."""
-    again: str = ""
-    """The id of the event delivered once more."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpectedHit:
-    """One expected hit: when, and what else the file says about it."""
-
-    at_ms: int
-    more: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One timeline and what the rule must say to it."""
-
-    file: Path
-    line: int
-    name: str
-    rule: str
-    start: datetime
-    """Local time of `+0m`."""
-    profile: Mapping[str, str]
-    account: Mapping[str, str]
-    lists: Mapping[str, frozenset[str]]
-    steps: tuple[Step, ...]
-    hits: tuple[ExpectedHit, ...]
-    last: Mapping[str, str]
-    """What must hold for the last hit: points, severity, say, late, subject."""
-    expect_line: int
-
-    @property
-    def place(self) -> str:
-        """Return `file:line` of the case."""
-        return f"{self.file}:{self.line}"
-
-
-def offset_ms(text: str) -> int | None:
-    """Return an offset in milliseconds, or None where it is none.
-
-    Examples
-    --------
-    >>> offset_ms("+1h30m"), offset_ms("-3d"), offset_ms("20m")
-    (5400000, -259200000, None)
-    """
-    match = OFFSET.fullmatch(text)
-    if match is None:
-        return None
-    length = sum(int(count) * MILLISECONDS[unit] for count, unit in PART.findall(match[2]))
-    return length if match[1] == "+" else -length
 
 
 def read_cases(path: Path, vocabulary: Vocabulary) -> list[Case]:
@@ -174,13 +124,7 @@ class _Reader:
         events = keys.get("events")
         listed = events.value if isinstance(events, yaml.SequenceNode) else []
         expect = self.known(keys.get("expect"), EXPECT_KEYS, "expect")
-        hits = expect.get("hits")
-        if "expect" in keys and not isinstance(hits, yaml.SequenceNode):
-            self.wrong(
-                keys["expect"], "expected the hits as a list", "write hits: [+20m], or hits: [] for none"
-            )
-        given = hits.value if isinstance(hits, yaml.SequenceNode) else []
-        more = {name: self.text(value) for name, value in expect.items() if name != "hits"}
+        more = self.texts({name: value for name, value in expect.items() if name in HIT_KEYS})
         return Case(
             file=self.path, line=node.start_mark.line + 1, rule=rule,
             name=self.text(keys["name"]) if "name" in keys else "",
@@ -188,8 +132,13 @@ class _Reader:
             profile=self.values(outer.get("profile")) | self.values(keys.get("profile")),
             account=self.values(outer.get("account")) | self.values(keys.get("account")),
             lists=self.lists(outer.get("lists")) | self.lists(keys.get("lists")),
-            steps=tuple(self.step(item, number, defaults) for number, item in enumerate(listed, start=1)),
-            hits=tuple(self.hit(item) for item in given), last=more,
+            params=self.values(outer.get("params")) | self.values(keys.get("params")),
+            others=self.names(keys.get("with", outer.get("with"))),
+            four_eyes=frozenset(self.names(keys.get("four_eyes", outer.get("four_eyes")))),
+            steps=tuple(self.step(item, n, rule, defaults) for n, item in enumerate(listed, start=1)),
+            hits=self.hits(keys.get("expect"), expect.get("hits")), last=more,
+            alerts=self.alerts(expect["alerts"]) if "alerts" in expect else None,
+            ratings=self.ratings(expect["rating"]) if "rating" in expect else (),
             expect_line=keys.get("expect", node).start_mark.line + 1,
         )  # fmt: skip
 
@@ -212,15 +161,45 @@ class _Reader:
             found[str(key.value)] = frozenset(self.text(item) for item in items)
         return found
 
-    def hit(self, node: yaml.Node) -> ExpectedHit:
+    def names(self, node: yaml.Node | None) -> tuple[str, ...]:
+        items = node.value if isinstance(node, yaml.SequenceNode) else [node] if node is not None else []
+        return tuple(self.text(item) for item in items)
+
+    def texts(self, nodes: Mapping[str, yaml.Node]) -> dict[str, str]:
+        """Return names to texts; what a hit `saw` becomes `saw.name`."""
+        found = {name: self.text(node) for name, node in nodes.items() if name != "saw"}
+        seen = self.values(nodes["saw"]) if "saw" in nodes else {}
+        return found | {f"saw.{name}": str(text) for name, text in seen.items()}
+
+    def hits(self, expect: yaml.Node | None, node: yaml.Node | None) -> tuple[Expected, ...]:
+        if isinstance(node, yaml.SequenceNode):
+            return tuple(self.moment(item, ("at", *HIT_KEYS), "a hit") for item in node.value)
+        if expect is not None:
+            self.wrong(expect, "expected the hits as a list", "write hits: [+20m], or hits: [] for none")
+        return ()
+
+    def alerts(self, node: yaml.Node) -> tuple[Expected, ...]:
+        if isinstance(node, yaml.SequenceNode):
+            return tuple(self.moment(item, ALERT_KEYS, "an alert") for item in node.value)
+        self.wrong(node, "expected the alerts as a list", "write alerts: [{at: +20m, severity: high}], or []")
+        return ()
+
+    def ratings(self, node: yaml.Node) -> tuple[Expected, ...]:
+        items = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        return tuple(self.moment(item, RATING_KEYS, "a rating", needs_time=False) for item in items)
+
+    def moment(
+        self, node: yaml.Node, names: Sequence[str], what: str, *, needs_time: bool = True
+    ) -> Expected:
+        line = node.start_mark.line + 1
         if isinstance(node, yaml.ScalarNode):
-            return ExpectedHit(at_ms=self.offset(node))
-        keys = self.known(node, ("at", *EXPECT_KEYS[1:]), "a hit")
-        if "at" not in keys:
-            self.wrong(node, "'at' is missing in this hit", "write {at: +20m, points: 15}")
-            return ExpectedHit(at_ms=0)
-        more = {name: self.text(value) for name, value in keys.items() if name != "at"}
-        return ExpectedHit(at_ms=self.offset(keys["at"]), more=more)
+            return Expected(at_ms=self.offset(node), line=line)
+        keys = self.known(node, names, what)
+        if "at" not in keys and needs_time:
+            self.wrong(node, f"'at' is missing in {what.replace('a ', 'this ').replace('an ', 'this ')}",
+                       "write {at: +20m, points: 15}")  # fmt: skip
+        at_ms = self.offset(keys.pop("at")) if "at" in keys else 0 if needs_time else None
+        return Expected(at_ms=at_ms, more=self.texts(keys), line=line)
 
     def offset(self, node: yaml.Node) -> int:
         found = offset_ms(self.text(node))
@@ -228,13 +207,15 @@ class _Reader:
             self.wrong(node, f"expected a time, was {self.text(node)!r}", "write +20m, +1h30m or -3d")
         return found or 0
 
-    def step(self, node: yaml.Node, number: int, defaults: Mapping[str, Any]) -> Step:
+    def step(self, node: yaml.Node, number: int, rule: str, defaults: Mapping[str, Any]) -> Step:
         line = node.start_mark.line + 1
         nodes = {str(key.value): value for key, value in self.pairs(node, "an event")}
         if "again" in nodes:
             return Step(line=line, at_ms=0, again=self.text(nodes["again"]))
         if "tick" in nodes:
             return Step(line=line, at_ms=self.offset(nodes["tick"]))
+        if "action" in nodes:
+            return self.action(node, number, rule)
         own = self.values(node)
         values = {**defaults, **own} if own.get("kind", defaults.get("kind")) == defaults.get("kind") else own
         kind = str(values.pop("kind", ""))
@@ -252,6 +233,23 @@ class _Reader:
         self.check_fields(node, kind, values)
         at_ms = self.offset(nodes["at"]) if "at" in nodes else 0
         return Step(line=line, at_ms=at_ms, kind=kind, id=identity, values=values)
+
+    def action(self, node: yaml.Node, number: int, rule: str) -> Step:
+        given = self.values(node)
+        if given["action"] not in ACTIONS:
+            hint = nearest(str(given["action"]), ACTIONS) or f"one of {', '.join(ACTIONS)}"
+            self.wrong(node, f"unknown action {given['action']!r}", hint)
+            return Step(line=node.start_mark.line + 1, at_ms=0)
+        at_ms = offset_ms(str(given.get("at", "")))
+        if at_ms is None:
+            self.wrong(node, "'at' is missing in this action", "write at: +30m")
+        step, unknown = action(node.start_mark.line + 1, at_ms or 0, f"a{number}", rule, given)
+        for name in unknown:
+            self.wrong(
+                node, f"{given['action']} takes no {name!r}", nearest(name, ACTIONS[given["action"]].keys)
+            )
+        self.check_fields(node, step.kind, step.values)
+        return step
 
     def check_fields(self, node: yaml.Node, kind: str, values: Mapping[str, Any]) -> None:
         if not kind:

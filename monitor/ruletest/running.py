@@ -1,0 +1,208 @@
+"""Rules under test: timelines in virtual time through the real codec and the real engine.
+
+Every case runs twice. The second time each state is packed and restored before it is asked, and each
+event is sent once more: a rule that answers differently after a restart or to a duplicate fails. A
+case that hits runs a third time with its events late, see `monitor.ruletest.generated`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from monitor.core.assessment import Assessment, Hit
+from monitor.core.engine import Engine
+from monitor.core.periods import Periods
+from monitor.core.rating import Rater
+from monitor.core.rating_config import RatingConfig
+from monitor.core.state import State
+from monitor.ruletest.case import Case
+from monitor.ruletest.judging import differences
+from monitor.ruletest.parameters import with_params
+from monitor.ruletest.timeline import Moment, Timeline, Timelines
+from rules.compile import Rulebook, compile_rulebook
+from rules.errors import RuleError
+from rules.model import Expression, ListData, Rule
+from rules.vocabulary import Vocabulary
+from streams.codec import Codec
+from streams.rates import Exchange, Rates
+
+Lists = Mapping[str, frozenset[str]]
+
+
+@dataclass(slots=True)
+class Played:
+    """What the rule under test said to a timeline."""
+
+    hits: list[Hit] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    """Where it failed, or gave a duplicate another answer."""
+
+
+class RuleTests:
+    """The rules of some packs, ready to be tested.
+
+    Drafts and retired rules are tested as shadow rules, so that a rule is tested before it runs.
+
+    Raises
+    ------
+    RuleError
+        With every mistake of the rules, when the first case is run.
+    """
+
+    def __init__(
+        self, rules: Sequence[Rule], vocabulary: Vocabulary, lists: Mapping[str, ListData],
+        predicates: Mapping[str, Expression], rating: RatingConfig, rates: Rates | None, *,
+        base_currency: str = "CNY", zone: str = "Asia/Shanghai",
+    ) -> None:  # fmt: skip
+        awake = [rule if rule.status == "live" else replace(rule, status="shadow") for rule in rules]
+        self.rules = {rule.id: rule for rule in awake}
+        self.vocabulary = vocabulary
+        self.lists = lists
+        self.predicates = predicates
+        self.base_currency = base_currency
+        self.periods = Periods(zone)
+        self.codec = Codec(vocabulary, base_currency, rates)
+        self.timelines = Timelines(vocabulary, base_currency, self.codec, self.periods)
+        self.rater = Rater(rating)
+        self._exchange = Exchange(base_currency, rates)
+        self._engines: dict[object, Engine] = {}
+
+    @cached_property
+    def rulebook(self) -> Rulebook:
+        """All rules, compiled together."""
+        return self.compiled(list(self.rules.values()), self.predicates)
+
+    def failures(self, case: Case) -> list[str]:
+        """Return what is wrong with the rule by this case: nothing where it passes.
+
+        Each is `file:line: what`, with what was expected and what was there.
+        """
+        if case.rule not in self.rules:
+            return [f"{case.place}: no rule {case.rule!r} among those tested"]
+        timeline = self.timelines.of(case)
+        if timeline.problems:
+            return list(timeline.problems)
+        try:
+            engine = self.engine_of(case)
+        except RuleError as error:
+            return [str(mistake) for mistake in error.mistakes]
+        played = play(engine, timeline)
+        if played.problems:
+            return played.problems
+        problems = differences(timeline, played.hits)
+        again = play(engine, timeline, restarts=True)
+        problems += again.problems
+        if again.hits != played.hits:
+            problems.append(f"{case.place}: {case.name}: answers differ after a restart")
+        return problems
+
+    def engine_of(self, case: Case) -> Engine:
+        """Return the engine a case is played to: all rules, or the rule alone with figures of the case."""
+        if not case.params:
+            return self.engine(case.lists)
+        rule = with_params(self.rules[case.rule], case)
+        return self.alone([rule], case.lists)
+
+    def engine(self, lists: Lists) -> Engine:
+        """Return the engine of all rules with some lists replaced."""
+        key = tuple(sorted((name, tuple(sorted(entries))) for name, entries in lists.items()))
+        if key not in self._engines:
+            self._engines[key] = self._engine(self.rulebook, lists)
+        return self._engines[key]
+
+    def alone(
+        self, rules: Sequence[Rule], lists: Lists, predicates: Mapping[str, Expression] | None = None
+    ) -> Engine:
+        """Return an engine of these rules and no others.
+
+        Raises
+        ------
+        RuleError
+            With their mistakes.
+        """
+        chosen = self.predicates if predicates is None else predicates
+        return self._engine(self.compiled(rules, chosen), lists)
+
+    def compiled(self, rules: Sequence[Rule], predicates: Mapping[str, Expression]) -> Rulebook:
+        """Return rules compiled together, with the lists as they are."""
+        return compile_rulebook(
+            rules, self.vocabulary, self.lists, base_currency=self.base_currency, predicates=predicates
+        )
+
+    def _engine(self, book: Rulebook, lists: Lists) -> Engine:
+        changed = {name: ListData(name, "test", entries) for name, entries in lists.items()}
+        return Engine(
+            replace(book, lists={**book.lists, **changed}), self.vocabulary, self.rater, self.periods,
+            self._exchange.units, base_currency=self.base_currency,
+        )  # fmt: skip
+
+
+def play(engine: Engine, timeline: Timeline, *, restarts: bool = False) -> Played:
+    """Return what the rule under test says to a timeline; the same every time.
+
+    Parameters
+    ----------
+    restarts
+        Each state is packed and restored before it is asked, and each event arrives twice.
+    """
+    states: dict[tuple[str, str], State] = {}
+    first: dict[tuple[str, str, str], Assessment] = {}
+    played = Played()
+    for moment in timeline.moments:
+        if moment.event is None:
+            _let_pass(engine, timeline, moment, states, played)
+            continue
+        for _ in range(2 if restarts else 1):
+            _arrive(engine, timeline, moment, states, first, played, restarts)
+    return played
+
+
+def _let_pass(
+    engine: Engine, timeline: Timeline, moment: Moment, states: dict[tuple[str, str], State], played: Played
+) -> None:
+    for (kind, subject_id), state in states.items():
+        for answer in engine.tick(moment.time_ms, kind, subject_id, state):
+            _take(timeline, moment, answer, played)
+
+
+def _arrive(
+    engine: Engine, timeline: Timeline, moment: Moment, states: dict[tuple[str, str], State],
+    first: dict[tuple[str, str, str], Assessment], played: Played, restarts: bool,
+) -> None:  # fmt: skip
+    event = moment.fresh()
+    for key in engine.subjects(event):
+        state = states.get(key) or engine.new_state(key[0])
+        states[key] = state = _restarted(engine, key[0], state) if restarts else state
+        answer = engine.assess(event, *key, state)
+        known = first.setdefault((event.id, *key), answer)
+        if known is answer:
+            _take(timeline, moment, answer, played)
+        elif [one.say for one in known.hits] != [one.say for one in answer.hits]:
+            place = f"{timeline.case.file}:{moment.step.line}"
+            played.problems.append(f"{place}: the duplicate got another answer")
+
+
+def _take(timeline: Timeline, moment: Moment, answer: Assessment, played: Played) -> None:
+    case = timeline.case
+    line = moment.step.line or case.line
+    played.problems += [
+        f"{case.file}:{line}: the rule failed: {why}" for rule, why in answer.failures if rule == case.rule
+    ]
+    played.hits += [hit for hit in answer.hits if hit.rule == case.rule]
+
+
+def _restarted(engine: Engine, kind: str, state: State) -> State:
+    restored = engine.restore(kind, state.pack())
+    restored.due_ms = state.due_ms
+    return restored
+
+
+def find_tests(folders: Iterable[Path]) -> list[Path]:
+    """Return the test files of some folders; a path of a file is taken as it is."""
+    found: list[Path] = []
+    for folder in folders:
+        found += [folder] if folder.is_file() else sorted(folder.rglob("*.test.yaml"))
+    return found
