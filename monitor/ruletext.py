@@ -41,11 +41,12 @@ def _lines(rule: Rule, book: Rulebook) -> Iterator[str]:
     for band in rule.bands:
         when = f" when {' '.join(band.when.text.split())}" if band.when is not None else ""
         yield f"  gives       {band.points:g} points, {band.severity}{when}"
-    yield f"  asks for    {'an alert' if rule.alert else 'no alert'}, again after {_length(rule.cooldown_ms)}"
+    asks = "an alert" if rule.alert else "no alert"
+    yield f"  asks for    {asks}, again after {length_words(rule.cooldown_ms)}"
     yield from _paragraph("says", rule.say)
     for stage, plan in book.plans.items():
         for slot in plan.slots:
-            yield from _paragraph("remembers", f"of each {stage}: {_slot(slot)}")
+            yield from _paragraph("remembers", f"of each {stage}: {slot_words(slot)}")
     for number, code in enumerate(rule.disposition):
         yield from _paragraph("recommends" if number == 0 else "", f"{code}: {DISPOSITIONS[code]}")
     for number, step in enumerate(rule.triage, start=1):
@@ -57,29 +58,36 @@ def _paragraph(name: str, text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent=label, subsequent_indent=" " * 14)
 
 
-def _slot(slot: Slot) -> str:
+def slot_words(slot: Slot) -> str:
+    """Return what a slot remembers, in words."""
     match slot:
         case SeriesSlot():
             key = f" by {' and '.join(slot.key)}" if slot.key else ""
             last = f" or the last {slot.keep_last}" if slot.keep_last else ""
-            return f"{_selection(slot.selection.text())}{key}, for {_length(slot.retain_ms)}{last}"
+            return f"{_selection(slot.selection.text())}{key}, for {length_words(slot.retain_ms)}{last}"
         case SightingsSlot():
             return f"first and last time of each {slot.value.text()} in {_selection(slot.selection.text())}"
         case MarkerSlot():
             return f"when there last was {_selection(slot.selection.text())}"
         case SequenceSlot():
-            return f"steps of a sequence, for {_length(slot.retain_ms)}"
+            return f"steps of a sequence, for {length_words(slot.retain_ms)}"
         case TimerSlot():
-            return (
-                f"a timer of {_length(slot.for_ms)} after {slot.after.kind}, stopped by {slot.awaited.kind}"
-            )
+            length = length_words(slot.for_ms)
+            return f"a timer of {length} after {slot.after.kind}, stopped by {slot.awaited.kind}"
 
 
 def _selection(text: str) -> str:
     return text.replace("|", ", ")
 
 
-def _length(length_ms: int) -> str:
+def length_words(length_ms: int) -> str:
+    """Return a length of time in its largest whole unit.
+
+    Examples
+    --------
+    >>> length_words(172_800_000), length_words(90_000)
+    ('2 d', '90 s')
+    """
     for size, name in ((DAY_MS, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")):
         if length_ms >= size and length_ms % size == 0:
             return f"{length_ms // size} {name}"

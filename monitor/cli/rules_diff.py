@@ -1,0 +1,65 @@
+"""`riskmon rules diff`: what another configuration would change, in words."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from monitor.candidates import Known
+
+Data = Annotated[Path | None, typer.Option(help="Data directory; default: what the settings say.")]
+Config = Annotated[Path | None, typer.Option(help="Settings file; default: config/monitor.yaml.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Which = typer.Argument(help="`in-force`, a hash, a pack, or a folder of rules or of a configuration.")
+
+
+def diff(
+    before: Annotated[str, Which],
+    after: Annotated[str, Which],
+    data: Data = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say key by key what one configuration changes of another, and which windows begin anew.
+
+    Without a database, `in-force` is what the settings and their folder say now.
+    """
+    from monitor.cli.output import failures, show_json
+    from monitor.rulediff import differences
+
+    with known(data, config) as there, failures():
+        found = differences(there.chosen([before]), there.chosen([after]))
+    if as_json:
+        show_json(found.plain())
+    else:
+        typer.echo(str(found))
+
+
+@contextmanager
+def known(data: Path | None, config: Path | None) -> Iterator[Known]:
+    """Give the configurations of the database that is meant; without one, those of files.
+
+    Raises
+    ------
+    Failure
+        A database is named and cannot be read, or holds nothing.
+    """
+    from monitor.app import DATABASE
+    from monitor.candidates import Known
+    from monitor.cli.output import configured, failures
+    from monitor.cli.source import source
+
+    where = source(data, config)
+    if data is None and where.settings is None and not (where.folder / DATABASE).exists():
+        yield Known(None, configured(config)[1])
+        return
+    with where.reading() as db:
+        with failures():
+            found = Known.of(db)
+        yield found
