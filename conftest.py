@@ -12,7 +12,8 @@ import yaml
 from monitor.configuration import config_folder
 from monitor.core.rating_config import RatingConfig
 from monitor.ruletest import Case, RuleTests, read_cases
-from rules.loader import PACKS, load_lists, load_packs, load_predicates
+from rules.lists import load_lists
+from rules.loader import PACKS, load_packs, load_predicates
 from rules.vocabulary import load_vocabulary
 from streams.rates import Rates
 

@@ -18,7 +18,8 @@ from monitor.core.features import NAMES
 from monitor.core.models.config import ModelsConfig
 from monitor.core.rating_config import RatingConfig
 from monitor.database import Database
-from rules.loader import load_lists, load_packs, load_predicates
+from rules.lists import list_to_plain, load_lists
+from rules.loader import load_packs, load_predicates
 from rules.vocabulary import load_vocabulary
 from streams.ports import Progress
 
@@ -155,11 +156,7 @@ def _beside(folder: Path, plain: Mapping[str, Any]) -> dict[str, Any]:
         found["models"] = _read(file)
         ModelsConfig.from_plain(found["models"], NAMES, str(file))
     if lists := load_lists(folder / "lists"):
-        ours = {
-            name: {"version": data.version, "about": data.about, "entries": sorted(data.entries)}
-            for name, data in lists.items()
-        }
-        found["lists"] = {**plain["lists"], **ours}
+        found["lists"] = {**plain["lists"], **{name: list_to_plain(data) for name, data in lists.items()}}
     return found
 
 

@@ -26,8 +26,9 @@ from monitor.settings import Settings
 from rules.compile import Rulebook, compile_rulebook
 from rules.errors import Mistake, RuleError, nearest
 from rules.grammar import parse
-from rules.loader import PACKS, load_lists, load_packs, load_predicates, read_rule
-from rules.model import Expression, ListData, Rule
+from rules.lists import list_from_plain, list_to_plain, load_lists
+from rules.loader import PACKS, load_packs, load_predicates, read_rule
+from rules.model import Expression, Rule
 from rules.vocabulary import load_vocabulary
 from streams.codec import Codec
 from streams.rates import Exchange, Rates
@@ -139,10 +140,7 @@ def read_configuration(settings: Settings, folder: Path, packs: Sequence[str] = 
             {"pack": rule.pack, "file": Path(rule.file).name, "content": dict(rule.plain)} for rule in rules
         ],
         "predicates": {name: expression.text for name, expression in load_predicates(folders).items()},
-        "lists": {
-            name: {"version": data.version, "about": data.about, "entries": sorted(data.entries)}
-            for name, data in lists.items()
-        },
+        "lists": {name: list_to_plain(data) for name, data in lists.items()},
         "rating": rating,
         "models": models,
         "rates": {**rates, "rates": {str(day): row for day, row in (rates.get("rates") or {}).items()}},
@@ -216,10 +214,7 @@ def compiled(configuration: Configuration) -> Rulebook:
         With every mistake.
     """
     plain = configuration.plain
-    lists = {
-        name: ListData(name, data["version"], frozenset(data["entries"]), data["about"])
-        for name, data in plain["lists"].items()
-    }
+    lists = {name: list_from_plain(name, data) for name, data in plain["lists"].items()}
     return compile_rulebook(
         read_rules(configuration),
         load_vocabulary(),

@@ -1,11 +1,10 @@
-"""From files to rules: the only place of the language that opens them."""
+"""From files to rules. Beside it `rules.lists`, `rules.tables` and `rules.parameters` read theirs."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,21 +12,20 @@ from typing import Any
 import yaml
 
 from rules.dispositions import DISPOSITIONS
+from rules.documents import compose, plain_of
 from rules.errors import Mistake, RuleError, nearest
 from rules.model import (
     DIMENSIONS,
     DISCLOSURES,
     MARKS,
-    SEGMENTS,
     SEVERITIES,
     STATUSES,
     Band,
     Expression,
-    ListData,
-    Parameter,
     Rule,
 )
 from rules.nodes import Literal
+from rules.parameters import read_params
 from rules.reader import Reader
 
 REQUIRED = (
@@ -53,24 +51,6 @@ PACKS = Path(str(files("rules") / "packs"))
 """The packs that ship with the project."""
 
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-def _compose(reader: Reader) -> yaml.Node | None:
-    """Return the file's root node, or None where it is no YAML or empty."""
-    try:
-        root = yaml.compose("\n".join(reader.lines), Loader=_LOADER)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        problem = f"not YAML: {error.problem}"
-        reader.mistakes.append(Mistake(reader.file, *place, problem, "check indentation, colons and quotes"))
-        return None
-    if root is None:
-        reader.wrong(None, "the file is empty", "docs/rule-language.md shows a first rule")
-    return root
-
-
 def read_rule(path: Path, text: str, pack: str) -> Rule:
     """Return the rule a file's text says.
 
@@ -80,7 +60,7 @@ def read_rule(path: Path, text: str, pack: str) -> Rule:
         With every mistake of the file: YAML, unknown or missing keys, values, expressions.
     """
     reader = Reader(str(path), text)
-    root = _compose(reader)
+    root = compose(reader)
     if root is None:
         raise RuleError(reader.mistakes)
     if not isinstance(root, yaml.MappingNode):
@@ -109,7 +89,7 @@ def _rule(reader: Reader, keys: dict[str, tuple[yaml.Node, yaml.Node]], root: An
 
     before = len(reader.mistakes)
     when = read("when", reader.expression)
-    params = _params(reader, keys)
+    params = read_params(reader, keys)
     let = _let(reader, keys)
     bands = _bands(reader, keys)
     is_sound = is_known and len(reader.mistakes) == before
@@ -143,7 +123,7 @@ def _rule(reader: Reader, keys: dict[str, tuple[yaml.Node, yaml.Node]], root: An
     fields["dimension"] = fields["dimension"] if fields["dimension"] in DIMENSIONS else "fraud"
     fields["status"] = fields["status"] if fields["status"] in STATUSES else "live"
     # As text throughout: YAML 1.1 would read the key `on` as true.
-    plain = yaml.load("\n".join(reader.lines), Loader=yaml.BaseLoader)  # noqa: S506
+    plain = plain_of(reader)
     place = Expression(
         say_node.value, Literal(0, "text", say_node.value), reader.file, reader.places(say_node)
     )
@@ -180,32 +160,6 @@ def _let(reader: Reader, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]) -> dic
         expression = reader.expression(node, f"let.{name}")
         if expression is not None:
             found[name] = expression
-    return found
-
-
-def _params(reader: Reader, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]) -> dict[str, Parameter]:
-    if "params" not in keys:
-        return {}
-    found = {}
-    for name, (key, node) in reader.mapping(keys["params"][1], "params").items():
-        choices = (
-            reader.mapping(node, name) if isinstance(node, yaml.MappingNode) else {"default": (key, node)}
-        )
-        values = {
-            choice: reader.expression(value, f"params.{name}") for choice, (_, value) in choices.items()
-        }
-        for choice, (choice_key, _) in choices.items():
-            if choice != "default" and choice not in SEGMENTS:
-                hint = nearest(choice, SEGMENTS) or f"segments: {', '.join(SEGMENTS)}"
-                reader.wrong(choice_key, f"params.{name}: unknown segment {choice!r}", hint)
-        default = values.pop("default", None)
-        if default is None:
-            reader.wrong(
-                key, f"params.{name}: the default is missing or cannot be read", "write `default: 50000 CNY`"
-            )
-            continue
-        by_segment = {choice: value.node for choice, value in values.items() if value is not None}
-        found[name] = Parameter(name, default.node, by_segment, default)
     return found
 
 
@@ -249,18 +203,11 @@ def _points(reader: Reader, pair: tuple[yaml.Node, yaml.Node] | None) -> float:
 def _valid(reader: Reader, keys: Mapping[str, tuple[yaml.Node, yaml.Node]]) -> tuple[int | None, int | None]:
     if "valid" not in keys:
         return None, None
-    found: dict[str, int] = {}
-    for name, (key, node) in reader.mapping(keys["valid"][1], "valid").items():
+    days = reader.mapping(keys["valid"][1], "valid")
+    for name, (key, _) in days.items():
         if name not in {"from", "to"}:
             reader.wrong(key, f"unknown key {name!r} in valid", "write from and to")
-            continue
-        try:
-            day = date.fromisoformat(str(node.value))
-        except ValueError:
-            reader.wrong(node, f"valid.{name}: expected a date, was {node.value!r}", "write 2026-01-31")
-            continue
-        found[name] = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
-    return found.get("from"), found.get("to")
+    return reader.days({name: days[name] for name in ("from", "to") if name in days}, "valid.")
 
 
 def load_packs(folders: Iterable[Path]) -> list[Rule]:
@@ -338,7 +285,7 @@ def load_predicates(folders: Iterable[Path]) -> dict[str, Expression]:
 
 
 def _pack_predicates(reader: Reader) -> dict[str, tuple[yaml.Node, yaml.Node]]:
-    root = _compose(reader)
+    root = compose(reader)
     keys = reader.mapping(root, "the file") if root is not None else {}
     for name, (key, _) in keys.items():
         if name not in PACK_KEYS:
@@ -347,31 +294,3 @@ def _pack_predicates(reader: Reader) -> dict[str, tuple[yaml.Node, yaml.Node]]:
         if root is not None and name not in keys:
             reader.wrong(root, f"{name!r} is missing", f"add `{name}: ...`")
     return reader.mapping(keys["predicates"][1], "predicates") if "predicates" in keys else {}
-
-
-def load_lists(folder: Path) -> dict[str, ListData]:
-    """Return the lists of a folder: each `name.yaml` with `version`, `about` and `entries`.
-
-    Raises
-    ------
-    RuleError
-        Where a file is no YAML, with its place.
-    """
-    found = {}
-    for path in sorted(folder.glob("*.yaml")) if folder.is_dir() else []:
-        try:
-            plain = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except (UnicodeDecodeError, yaml.YAMLError) as error:
-            mark = getattr(error, "problem_mark", None)
-            line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            told = str(getattr(error, "problem", None) or error)
-            raise RuleError(
-                [Mistake(str(path), line, column, f"is no list: {told}", "write YAML as UTF-8")]
-            ) from None
-        if not isinstance(plain, dict) or "entries" not in plain:
-            continue
-        entries = frozenset(str(entry) for entry in plain["entries"])
-        found[path.stem] = ListData(
-            path.stem, str(plain.get("version", "0")), entries, str(plain.get("about", ""))
-        )
-    return found

@@ -95,11 +95,51 @@ class Rule:
     """Line and column of each key's value, for messages."""
 
 
+LIST_KINDS = ("exact", "prefix", "names")
+"""How the entries of a list are compared: whole, as beginnings, or as names that are like each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of a list that says more than its text."""
+
+    value: str
+    from_ms: int | None = None
+    """From when it holds, epoch milliseconds; None = ever since."""
+    to_ms: int | None = None
+    """Until when, exclusive; None = for good."""
+    aliases: tuple[str, ...] = ()
+    """Other names of the same; of lists of names alone."""
+    reason: str = ""
+    source: str = ""
+
+    def holds(self, time_ms: int) -> bool:
+        """Return whether it is in force at a time."""
+        return (self.from_ms is None or self.from_ms <= time_ms) and (
+            self.to_ms is None or time_ms < self.to_ms
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class ListData:
-    """A named list of texts, e.g. countries or account numbers."""
+    """A named list, e.g. of countries, account numbers or names."""
 
     name: str
     version: str
     entries: frozenset[str]
+    """Entries that are a text and nothing else, always in force."""
     about: str = ""
+    kind: str = "exact"
+    """One of `LIST_KINDS`."""
+    more: tuple[Entry, ...] = ()
+    """Entries that say more, in the order of the file."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether `x in list` asks for nothing but the text itself."""
+        return self.kind == "exact" and not self.more
+
+    @property
+    def all(self) -> tuple[Entry, ...]:
+        """Every entry: those that say more in their order, then the others by text."""
+        return (*self.more, *map(Entry, sorted(self.entries)))

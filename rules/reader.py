@@ -5,7 +5,8 @@ Nodes are those of PyYAML, which `rules.loader` makes; this module only looks at
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import Any
 
 from rules.errors import ExpressionError, Mistake, nearest
@@ -88,6 +89,27 @@ class Reader:
             self.wrong(node, f"{what}: expected a duration, was {text!r}", "write 30m, 24h or 7d")
             return 0
         return int(digits) * MILLISECONDS[unit]
+
+    def days(self, pairs: Mapping[str, tuple[Node, Node]], what: str = "") -> tuple[int | None, int | None]:
+        """Return the span that `from` and `to` give: starts of days (UTC), the end exclusive.
+
+        None where one of them is not there or is no date; an end before the start is a mistake.
+        """
+        found: dict[str, int] = {}
+        for name, (_, node) in pairs.items():
+            try:
+                day = date.fromisoformat(str(node.value))
+            except ValueError:
+                self.wrong(node, f"{what}{name}: expected a date, was {node.value!r}", "write 2026-01-31")
+                continue
+            found[name] = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
+        if len(found) == 2 and found["to"] <= found["from"]:
+            self.wrong(
+                pairs["to"][1],
+                f"{what}to: expected a day after `from`",
+                "the last day is the day before `to`",
+            )
+        return found.get("from"), found.get("to")
 
     def expression(self, node: Node, what: str) -> Expression | None:
         """Return an expression, or None where it cannot be read."""

@@ -14,7 +14,8 @@ from rules.compile import compile_rulebook
 from rules.errors import RuleError
 from rules.functions import FUNCTIONS
 from rules.grammar import parse
-from rules.loader import load_lists, load_packs, load_predicates, read_rule
+from rules.lists import load_lists
+from rules.loader import load_packs, load_predicates, read_rule
 from rules.model import Expression
 from rules.vocabulary import load_vocabulary
 
