@@ -35,7 +35,7 @@ check: setup ## Format, lint, types, import contracts, rules and their tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/riskmon rules check
+	$(BIN)/riskmon rules check --strict
 	$(BIN)/riskmon rules test
 
 format: setup ## Format the code and sort its imports

@@ -10,37 +10,12 @@ import re
 import pytest
 
 from rules.aggregates import AGGREGATES, EXAMPLES
-from rules.dispositions import DISPOSITIONS
 from rules.functions import FUNCTIONS
+from rules.keys import KEYS
 from rules.loader import OPTIONAL, REQUIRED
-from rules.model import DIMENSIONS, DISCLOSURES, MARKS, SEGMENTS, SEVERITIES, STATUSES
+from rules.period_functions import PERIOD_EXAMPLES, PERIOD_WORDS
+from rules.streaks import PERIODICAL
 from rules.vocabulary import load_vocabulary
-
-KEYS = {
-    "id": "as the file is named",
-    "title": "one line; no two rules have the same",
-    "dimension": f"one of {', '.join(DIMENSIONS)}",
-    "on": "kinds of events that make the rule look: `payment.transfer`, `[auth.login, cash.*]`",
-    "when": "the condition",
-    "severity": f"{', '.join(SEVERITIES)}",
-    "status": f"{', '.join(STATUSES)}",
-    "say": "a sentence with the actual numbers",
-    "why": "the reason, for officers and auditors",
-    "source": "law, paper or practice it comes from",
-    "triage": "steps of the officer",
-    "owner": "who answers for it",
-    "subject": "whom the rule is about; default `customer`",
-    "let": "names for parts of the condition",
-    "params": f"figures to set, by segment ({', '.join(SEGMENTS)})",
-    "points": "0 to 100, into the dimension of the rating",
-    "bands": "instead of points and severity",
-    "alert": "`false`: points only",
-    "cooldown": "no second alert within this time; default 24h",
-    "verification": f"how well the figures are verified: {', '.join(MARKS)}",
-    "disclosure": f"{', '.join(DISCLOSURES)}",
-    "disposition": f"what it recommends, one or several of {', '.join(DISPOSITIONS)}",
-    "valid": "`{from: 2026-01-01, to: 2027-01-01}`",
-}
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -68,14 +43,19 @@ def parts() -> dict[str, str]:
         "keys": table(["key", "required", "says"], keys),
         "profile": table(["name", "type", "is"], profile + account),
         "aggregates": table(
-            ["aggregate", "example"], [[code(name), code(EXAMPLES[name])] for name in AGGREGATES]
+            ["aggregate", "example"],
+            [[code(name), code(EXAMPLES[name])] for name in (*AGGREGATES, *PERIODICAL)],
+        ),
+        "periods": table(
+            ["over the values of periods", "is"],
+            [[code(example), PERIOD_WORDS[name]] for name, example in PERIOD_EXAMPLES.items()],
         ),
         "functions": table(["function", "gives", "is", "example"], functions),
         "subjects": table(["subject", "named by", "is"], subjects),
     }
 
 
-@pytest.mark.parametrize("name", ["keys", "profile", "aggregates", "functions", "subjects"])
+@pytest.mark.parametrize("name", ["keys", "profile", "aggregates", "periods", "functions", "subjects"])
 def test_reference_says_what_the_code_says(name, request, repository):
     path = repository / "docs" / "rule-language.md"
     text = path.read_text(encoding="utf-8")

@@ -182,3 +182,36 @@ def test_shipped_rules_have_no_remarks_and_cover_seven_dimensions(repository, mo
     rules = load_packs([repository / "rules" / "packs"])
     assert len({rule.dimension for rule in rules}) >= 7
     assert len(rules) >= 60
+
+
+def test_mistakes_are_told_as_annotations_of_ci(pack):
+    change(pack, "X-1.yaml", "when: amount", "when: amuont")
+    result = riskmon("check", pack, "--format", "github")
+    assert result.exit_code == 1
+    assert result.output == (
+        f"::error file={pack}/X-1.yaml,line=5,col=7::unknown field 'amuont' (hint: did you mean 'amount'?)\n"
+    )
+
+
+def test_mistakes_are_told_as_lines_of_json(pack):
+    change(pack, "X-1.yaml", "when: amount", "when: amuont")
+    (line,) = riskmon("check", pack, "--format", "json").output.splitlines()
+    assert json.loads(line) == {
+        "file": f"{pack}/X-1.yaml", "line": 5, "column": 7, "level": "error", "problem": "unknown field 'amuont'",
+        "hint": "did you mean 'amount'?",
+    }  # fmt: skip
+
+
+def test_a_remark_fails_the_check_only_when_it_is_strict(pack):
+    change(pack, "X-1.yaml", "points: 15", "points: 90")
+    assert riskmon("check", pack).exit_code == 0
+    assert riskmon("check", pack, "--strict").exit_code == 1
+
+
+def test_what_can_never_hold_is_remarked(pack):
+    change(pack, "X-1.yaml", "when: amount >= 1000 CNY", "when: amount >= 1000 CNY and amount < 10 CNY")
+    result = riskmon("check", pack)
+    assert (
+        f"{pack}/X-1.yaml:5:29: amount >= 1000 CNY and amount < 10 CNY can never hold together"
+        in result.output
+    )
