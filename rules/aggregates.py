@@ -12,6 +12,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from rules.asked import Asked, taken_apart
+from rules.flows import retention, turned_over
 from rules.nodes import Binary, Call, Group, Literal, Name
 from rules.plan import MarkerSlot, Selection, SightingsSlot
 from rules.terms import WORDS, WRONG, Scope, Term, shared
@@ -238,5 +239,7 @@ AGGREGATES: dict[str, Callable[[Scope, Asked], Term]] = {
     "known": _known,
     "seen_for": _seen_for,
     "quiet_for": _quiet_for,
+    "retention": retention,
+    "turned_over": turned_over,
 }
 """Every aggregate by name."""

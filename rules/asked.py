@@ -14,6 +14,10 @@ OPTIONS = ("where", "of", "key", "lag", "prior", "min_n")
 FEW_OPTIONS = ("where", "of")
 
 
+MORE_OPTIONS: dict[str, tuple[str, ...]] = {"retention": ("in", "out"), "turned_over": ("in", "out", "within")}
+"""Options of single aggregates, beside those of all."""
+
+
 WITHOUT_WINDOW = ("known", "seen_for", "quiet_for")
 
 
@@ -34,7 +38,8 @@ class Asked:
 def taken_apart(scope: Scope, node: Call) -> Asked | None:
     """Return what an aggregate asks for, or tell what is wrong with it."""
     named = dict(node.named)
-    options = FEW_OPTIONS if node.function in WITHOUT_WINDOW else OPTIONS
+    common = FEW_OPTIONS if node.function in WITHOUT_WINDOW else OPTIONS
+    options = (*common, *MORE_OPTIONS.get(node.function, ()))
     for name, value in node.named:
         if name not in options:
             hint = nearest(name, options) or f"options: {', '.join(options)}"

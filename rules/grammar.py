@@ -41,7 +41,7 @@ name: NAME | KINDS
 filtered: NAME "[" _expr "]"
 call: (NAME | "if") "(" [_argument ("," _argument)*] ")"
 _argument: named | _expr
-named: (NAME | "for") "=" _expr
+named: (NAME | "for" | IN) "=" _expr
 group: "{" _expr ("," _expr)* "}"
      | "(" _expr ("," _expr)+ ")"
 sequence: "seq" "(" step ("->" step)+ ["without" pattern] ")"
@@ -53,6 +53,7 @@ SIGN: "+" | "-"
 FACTOR: "*" | "/" | "%"
 TRUE: "true"
 FALSE: "false"
+IN: "in"
 KINDS.3: /[a-z_]+\.\*/
 NAME: /[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*/
 MONEY.4: /\d[\d_]*(\.\d+)?[ ]+[A-Z]{3}\b/

@@ -26,6 +26,8 @@ EXAMPLES = {
     "known": "known(counterparty.account, 365d)",
     "seen_for": "seen_for(device.device_id, of=(auth.login, payment.transfer)) < 24h",
     "quiet_for": "quiet_for(of=payment.transfer) > 180d",
+    "retention": "retention(amount, 7d, min_n=5) < 6h",
+    "turned_over": "turned_over(amount, 30d, within=day) >= 0.75",
 }
 """One example each, shown in hints and in the reference."""
 

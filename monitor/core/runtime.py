@@ -14,6 +14,7 @@ from functools import lru_cache
 from math import asin, cos, floor, radians, sin, sqrt
 from typing import TYPE_CHECKING, Any
 
+from monitor.core.flows import FLOWS
 from monitor.core.windows import Series
 
 if TYPE_CHECKING:
@@ -387,5 +388,5 @@ NAMES: dict[str, Any] = {
     if callable(value)
     and not name.startswith("_")
     and name not in {"Callable", "Collection", "Sequence", "lru_cache"}
-} | {"U": UNSET, "floor": floor, "Series": Series}
+} | {"U": UNSET, "floor": floor, "Series": Series, **FLOWS}
 """Everything generated code may name, apart from what depends on the institution."""
