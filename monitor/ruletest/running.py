@@ -57,6 +57,10 @@ class RuleTests:
         predicates: Mapping[str, Expression], rating: RatingConfig, rates: Rates | None, *,
         base_currency: str = "CNY", zone: str = "Asia/Shanghai",
     ) -> None:  # fmt: skip
+        self.arguments = (
+            rules, lists, predicates, rating, rates, {"base_currency": base_currency, "zone": zone},
+        )  # fmt: skip
+        """What another process makes the same of; every process has the same vocabulary."""
         awake = [rule if rule.status == "live" else replace(rule, status="shadow") for rule in rules]
         self.rules = {rule.id: rule for rule in awake}
         self.vocabulary = vocabulary
