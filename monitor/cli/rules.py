@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,10 +12,8 @@ from monitor.cli.rulebooks import (
     AsJson,
     Lists,
     Packs,
-    cases_in,
     chosen,
     compiled,
-    configured_folder,
     lists_in,
     loaded,
     mistakes_told,
@@ -25,45 +22,17 @@ from monitor.cli.rulebooks import (
 from monitor.cli.rules_check import check
 from monitor.cli.rules_diff import diff
 from monitor.cli.rules_schema import schema
+from monitor.cli.rules_test import run_tests
 
 if TYPE_CHECKING:
-    from monitor.ruletest import RuleTests
     from rules.compile import Rulebook
     from rules.model import Expression, Rule
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Check, test, list and explain rules.")
 app.command()(check)
+app.command("test")(run_tests)
 app.command()(schema)
 app.command()(diff)
-
-
-@app.command("test")
-@mistakes_told()
-def run_tests(
-    paths: Annotated[list[Path] | None, typer.Argument(help="Folders, or single *.test.yaml files.")] = None,
-    packs: Packs = None,
-    lists: Lists = None,
-    filter_: Annotated[
-        str, typer.Option("--filter", help="Only cases whose rule or name holds this text.")
-    ] = "",
-) -> None:
-    """Run the tests beside the rules, in virtual time."""
-    paths_meant = chosen(paths, packs)
-    bench = _bench(sorted({path.parent if path.is_file() else path for path in paths_meant}), lists)
-    cases = [
-        case for case in cases_in(paths_meant) if filter_.casefold() in f"{case.rule} {case.name}".casefold()
-    ]
-    if not cases:
-        refuse(f"no test case holds {filter_!r}" if filter_ else "no *.test.yaml found")
-    failed = 0
-    for case in cases:
-        problems = bench.failures(case)
-        failed += bool(problems)
-        for problem in problems:
-            typer.echo(problem)
-    rules = len({case.rule for case in cases})
-    typer.echo(f"{len(cases) - failed} of {len(cases)} cases of {rules} rules passed")
-    raise typer.Exit(1 if failed else 0)
 
 
 @app.command("list")
@@ -154,20 +123,3 @@ def _alone(rule: Rule, predicates: dict[str, Expression], lists: Path | None) ->
 
     awake = replace(rule, status="live")
     return compile_rulebook([awake], load_vocabulary(), lists_in(lists), predicates=predicates)
-
-
-def _bench(folders: Sequence[Path], lists: Path | None) -> RuleTests:
-    import yaml
-
-    from monitor.core.rating_config import RatingConfig
-    from monitor.ruletest import RuleTests
-    from rules.loader import load_predicates
-    from rules.vocabulary import load_vocabulary
-    from streams.rates import Rates
-
-    rules = loaded(folders)
-    config = configured_folder()
-    plain = yaml.safe_load((config / "rating.yaml").read_text(encoding="utf-8"))
-    rating = RatingConfig.from_plain(plain)
-    rates = Rates.load(config / "lists" / "fx_rates.yaml")
-    return RuleTests(rules, load_vocabulary(), lists_in(lists), load_predicates(folders), rating, rates)

@@ -58,7 +58,8 @@ class Case:
     """Local time of `+0m`."""
     profile: Mapping[str, str]
     account: Mapping[str, str]
-    lists: Mapping[str, frozenset[str]]
+    lists: Mapping[str, ListData]
+    """Of the kind of the list they stand in for, where their own is empty."""
     params: Mapping[str, str] = field(default_factory=dict)
     """Figures that the case sets: name to the text of an expression."""
     others: tuple[str, ...] = ()

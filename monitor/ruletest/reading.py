@@ -12,6 +12,9 @@ import yaml
 from monitor.ruletest.actions import ACTIONS, action
 from monitor.ruletest.case import Case, Expected, Step, offset_ms
 from rules.errors import Mistake, RuleError, nearest
+from rules.lists import list_of_case
+from rules.model import ListData
+from rules.reader import Reader
 from rules.vocabulary import Vocabulary
 
 CASE_KEYS = ("name", "profile", "account", "lists", "params", "with", "four_eyes", "events", "expect")
@@ -154,11 +157,11 @@ class _Reader:
                 found[str(key.value)] = self.text(value)
         return found
 
-    def lists(self, node: yaml.Node | None) -> dict[str, frozenset[str]]:
-        found = {}
-        for key, value in self.pairs(node, "lists"):
-            items = value.value if isinstance(value, yaml.SequenceNode) else [value]
-            found[str(key.value)] = frozenset(self.text(item) for item in items)
+    def lists(self, node: yaml.Node | None) -> dict[str, ListData]:
+        reader = Reader(str(self.path), "")
+        pairs = [(str(key.value), value) for key, value in self.pairs(node, "lists")]
+        found = {name: list_of_case(reader, name, value) for name, value in pairs}
+        self.mistakes += reader.mistakes
         return found
 
     def names(self, node: yaml.Node | None) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from rules.vocabulary import Vocabulary
 from streams.codec import Codec
 from streams.rates import Exchange, Rates
 
-Lists = Mapping[str, frozenset[str]]
+Lists = Mapping[str, ListData]
 
 
 @dataclass(slots=True)
@@ -46,10 +46,7 @@ class RuleTests:
 
     Drafts and retired rules are tested as shadow rules, so that a rule is tested before it runs.
 
-    Raises
-    ------
-    RuleError
-        With every mistake of the rules, when the first case is run.
+    They are compiled when the first case is run, or by `compile`.
     """
 
     def __init__(
@@ -78,6 +75,16 @@ class RuleTests:
     def rulebook(self) -> Rulebook:
         """All rules, compiled together."""
         return self.compiled(list(self.rules.values()), self.predicates)
+
+    def compile(self) -> None:
+        """Compile all rules now, where that was not done yet.
+
+        Raises
+        ------
+        RuleError
+            With every mistake of the rules.
+        """
+        self.engine({})
 
     def failures(self, case: Case) -> list[str]:
         """Return what is wrong with the rule by this case: nothing where it passes.
@@ -112,7 +119,7 @@ class RuleTests:
 
     def engine(self, lists: Lists) -> Engine:
         """Return the engine of all rules with some lists replaced."""
-        key = tuple(sorted((name, tuple(sorted(entries))) for name, entries in lists.items()))
+        key = frozenset(lists.items())
         if key not in self._engines:
             self._engines[key] = self._engine(self.rulebook, lists)
         return self._engines[key]
@@ -138,6 +145,12 @@ class RuleTests:
 
     def _engine(self, book: Rulebook, lists: Lists) -> Engine:
         changed = {name: ListData(name, "test", entries) for name, entries in lists.items()}
+        if any(self.is_plain(name) != one.is_plain for name, one in changed.items()):
+            # Code looks into a list by what it holds.
+            book = compile_rulebook(
+                book.rules,
+                self.vocabulary,
+            )
         return Engine(
             replace(book, lists={**book.lists, **changed}), self.vocabulary, self.rater, self.periods,
             self._exchange.units, base_currency=self.base_currency,

@@ -1,0 +1,165 @@
+"""`riskmon rules test`: the tests beside the rules, and what these tests would not notice."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.cli.rulebooks import (
+    AsJson,
+    Lists,
+    Packs,
+    cases_in,
+    chosen,
+    configured_folder,
+    lists_in,
+    loaded,
+    mistakes_told,
+    refuse,
+)
+
+if TYPE_CHECKING:
+    from monitor.ruletest import Case, RuleTests
+    from monitor.ruletest.noticing import Noticed
+
+Coverage = Annotated[
+    bool,
+    typer.Option(
+        "--coverage", help="Say which sub-conditions and which edges of thresholds no case decides."
+    ),
+]
+AtLeast = Annotated[
+    float | None,
+    typer.Option("--at-least", min=0, max=100, help="With --coverage: fail below this share, in percent."),
+]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", min=1, help="Processes for --coverage; default: one a core.")
+]
+
+
+@mistakes_told()
+def run_tests(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Folders, or single *.test.yaml files.")] = None,
+    packs: Packs = None,
+    lists: Lists = None,
+    filter_: Annotated[
+        str, typer.Option("--filter", help="Only cases whose rule or name holds this text.")
+    ] = "",
+    coverage: Coverage = False,
+    at_least: AtLeast = None,
+    jobs: Jobs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the tests beside the rules, in virtual time."""
+    meant = chosen(paths, packs)
+    bench = bench_of(sorted({path.parent if path.is_file() else path for path in meant}), lists)
+    bench.compile()
+    wanted = filter_.casefold()
+    cases = [case for case in cases_in(meant) if wanted in f"{case.rule} {case.name}".casefold()]
+    if not cases:
+        refuse(f"no test case holds {filter_!r}" if filter_ else "no *.test.yaml found")
+    if not _pass(bench, cases, quiet=as_json and coverage):
+        raise typer.Exit(1)
+    if coverage:
+        _cover(bench, cases, at_least, jobs or os.cpu_count() or 1, as_json=as_json)
+
+
+def bench_of(folders: Sequence[Path], lists: Path | None) -> RuleTests:
+    """Return the rules of some folders, compiled and ready to be tested."""
+    import yaml
+
+    from monitor.core.rating_config import RatingConfig
+    from monitor.ruletest import RuleTests
+    from rules.loader import load_predicates
+    from rules.vocabulary import load_vocabulary
+    from streams.rates import Rates
+
+    config = configured_folder()
+    plain = yaml.safe_load((config / "rating.yaml").read_text(encoding="utf-8"))
+    return RuleTests(
+        loaded(folders), load_vocabulary(), lists_in(lists), load_predicates(folders),
+        RatingConfig.from_plain(plain), Rates.load(config / "lists" / "fx_rates.yaml"),
+    )  # fmt: skip
+
+
+def _pass(bench: RuleTests, cases: Sequence[Case], *, quiet: bool) -> bool:
+    """Run cases, tell what failed; return whether all passed."""
+    failed = 0
+    for case in cases:
+        problems = bench.failures(case)
+        failed += bool(problems)
+        for problem in problems:
+            typer.echo(problem)
+    rules = len({case.rule for case in cases})
+    if failed or not quiet:
+        typer.echo(f"{len(cases) - failed} of {len(cases)} cases of {rules} rules passed")
+    return not failed
+
+
+def _cover(
+    bench: RuleTests, cases: Sequence[Case], at_least: float | None, jobs: int, *, as_json: bool
+) -> None:
+    from monitor.ruletest.noticing import KINDS
+    from monitor.ruletest.reporting import as_plain, share, unnoticed_lines
+
+    results = _noticed(bench, cases, jobs)
+    if as_json:
+        typer.echo(json.dumps(as_plain(results), ensure_ascii=False, indent=2))
+    else:
+        for one in unnoticed_lines(results):
+            typer.echo(str(one))
+        _table(results)
+    total = share("all", results)
+    least = min(total.percent(kind) for kind in KINDS)
+    if at_least is not None and least < at_least:
+        refuse_share = f"noticed {least:.1f} %, expected at least {at_least:g} %"
+        typer.echo(refuse_share, err=True)
+        raise typer.Exit(1)
+
+
+def _noticed(bench: RuleTests, cases: Sequence[Case], jobs: int) -> list[Noticed]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from monitor.ruletest.noticing import everything_noticed
+
+    by_rule: dict[str, list[Case]] = {}
+    for case in cases:
+        by_rule.setdefault(case.rule, []).append(case)
+    console = Console(stderr=True)
+    columns = (TextColumn("rules"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=len(by_rule))
+        few = min(jobs, len(by_rule))
+        return everything_noticed(bench, by_rule, few, lambda rule: bar.advance(task))
+
+
+def _table(results: Sequence[Noticed]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from monitor.ruletest.noticing import KINDS
+    from monitor.ruletest.reporting import share, shares
+
+    table = Table(box=None)
+    table.add_column("pack")
+    table.add_column("rules", justify="right")
+    for kind in KINDS:
+        table.add_column(f"{kind} noticed", justify="right")
+        table.add_column("%", justify="right")
+    for one in (*shares(results), share("all", results)):
+        cells = [
+            text
+            for kind in KINDS
+            for text in (
+                f"{one.asked[kind] - one.missed[kind]}/{one.asked[kind]}",
+                f"{one.percent(kind):.1f}",
+            )
+        ]
+        table.add_row(one.pack, str(one.rules), *cells)
+    Console().print(table)
