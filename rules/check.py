@@ -15,9 +15,11 @@ from fractions import Fraction
 from rules.aggregates import AGGREGATES, aggregate
 from rules.errors import nearest
 from rules.functions import FUNCTIONS, Function
-from rules.nodes import Binary, Call, Filtered, Group, Literal, Name, Node, Sequence, Unary
+from rules.lookups import LOOKUPS
+from rules.nodes import AnyOf, Binary, Call, Filtered, Group, Literal, Name, Node, Sequence, Unary
 from rules.operators import arithmetic, compare, member
-from rules.patterns import sequence
+from rules.sequences import any_of, sequence
+from rules.streaks import PERIODICAL
 from rules.terms import (
     CHECKS,
     FIELD_TYPES,
@@ -42,8 +44,8 @@ def _literal(scope: Scope, node: Node) -> Term:
         return Term("number", number_code(node.value), cost=0)
     if node.kind == "money":
         return _money(scope, node)
-    if node.kind in ("events", "business_days"):
-        what = "events" if node.kind == "events" else "business days"
+    if node.kind in ("events", "business_days", "periods"):
+        what = {"events": "events", "business_days": "business days"}.get(node.kind, f"{node.unit}s")
         return scope.fail(
             node.at, f"a number of {what} is a window, not a value", "use it in an aggregate: count(10bd)"
         )
@@ -86,7 +88,7 @@ def _let(scope: Scope, node: Name) -> Term:
         )
     if node.name not in scope.seen:
         lets = {name: value for name, value in scope.lets.items() if name != node.name}
-        inner = replace(scope, lets=lets, wrong=lambda at, problem, hint: None)
+        inner = replace(scope, lets=lets, period_ms=0, wrong=lambda at, problem, hint: None)
         scope.seen[node.name] = inner.check(scope.lets[node.name])
     return scope.seen[node.name]
 
@@ -233,6 +235,10 @@ def _call(scope: Scope, node: Node) -> Term:
     assert isinstance(node, Call)
     if node.function in AGGREGATES:
         return aggregate(scope, node)
+    if node.function in PERIODICAL:
+        return PERIODICAL[node.function](scope, node)
+    if node.function in LOOKUPS:
+        return LOOKUPS[node.function](scope, node)
     if node.function == "absent":
         return scope.fail(
             node.at, "absent(...) stands alone or is joined with `and`", "write: when: absent(...) and ..."
@@ -241,7 +247,7 @@ def _call(scope: Scope, node: Node) -> Term:
         return _choice(scope, node)
     function = FUNCTIONS.get(node.function)
     if function is None:
-        names = [*FUNCTIONS, *AGGREGATES, "seq", "absent", "if"]
+        names = [*FUNCTIONS, *AGGREGATES, *LOOKUPS, *PERIODICAL, "seq", "skipped", "any", "absent", "if"]
         return scope.fail(node.at, f"unknown function {node.function!r}", nearest(node.function, names))
     if len(node.arguments) != len(function.parameters) or node.named:
         count = len(function.parameters)
@@ -326,5 +332,6 @@ CHECKS.update(
         Group: _misplaced,
         Filtered: _misplaced,
         Sequence: sequence,
+        AnyOf: any_of,
     }
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rules.blocks import INDENT, Block
-from rules.nodes import Filtered, Node
+from rules.nodes import Node
 from rules.plan import MarkerSlot, SequenceSlot, SeriesSlot, SightingsSlot, Slot, TimerSlot
 from rules.terms import Scope, Term, conjuncts
 from rules.windowed import key_code
@@ -106,12 +106,16 @@ def _note(scope: Scope, place: int, slot: SightingsSlot | MarkerSlot) -> Block:
 
 def _steps(scope: Scope, place: int, slot: SequenceSlot, kind: str) -> list[Block]:
     blocks = []
-    patterns: list[Filtered | None] = [*(step.event for step in slot.sequence.steps), slot.sequence.without]
-    oldest = f"now - {slot.retain_ms + scope.grace_ms}"
-    for n, pattern in enumerate(patterns):
-        if pattern is not None and pattern.kind == kind:
-            step = f"step(S, {place}, {n}, {len(slot.sequence.steps)}, t, r, {oldest})"
-            blocks.append(Block(_where(scope, pattern.condition), (step,)))
+    oldest, width = f"now - {slot.retain_ms}", len(slot.tracks)
+    last, found = "", f"tracks(S, {place}, {width})"
+    if slot.key:
+        last = f"(k := {key_code(scope, slot.key)}) is not None"
+        found = f"tracks_of(S, {place}, k, {width}, {oldest})"
+    for n, track in enumerate(slot.tracks):
+        for pattern in track:
+            if pattern.kind == kind:
+                step = f"step({found}, {n}, t, r, {oldest})"
+                blocks.append(Block(_where(scope, pattern.condition), (step,), last))
     return blocks
 
 

@@ -10,7 +10,7 @@ from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from rules.errors import ExpressionError
-from rules.nodes import Binary, Call, Filtered, Group, Literal, Name, Node, Sequence, Step, Unary
+from rules.nodes import AnyOf, Binary, Call, Filtered, Group, Literal, Name, Node, Sequence, Step, Unary
 
 GRAMMAR = r"""
 start: _expr
@@ -29,12 +29,14 @@ _term: multiply | _unary
 multiply: _term FACTOR _unary
 _unary: negative | _atom
 negative: "-" _unary
-_atom: number | money | duration | events | string | boolean | filtered | name | call | sequence | group
+_atom: number | money | duration | events | periods | string | boolean | filtered | name | call
+     | sequence | skipped | any_of | group
      | "(" _expr ")"
 number: NUMBER
 money: MONEY
 duration: DURATION
 events: EVENTS
+periods: PERIODS
 string: STRING
 boolean: TRUE | FALSE
 name: NAME | KINDS
@@ -44,8 +46,13 @@ _argument: named | _expr
 named: (NAME | "for" | IN) "=" _expr
 group: "{" _expr ("," _expr)* "}"
      | "(" _expr ("," _expr)+ ")"
-sequence: "seq" "(" step ("->" step)+ ["without" pattern] ")"
-step: pattern ["within" DURATION]
+sequence: "seq" "(" [least] _steps ["without" pattern] ["," same] ")"
+skipped: "skipped" "(" _steps ["without" pattern] ["," same] ")"
+any_of: "any" "(" least pattern ("," pattern)+ "within" DURATION ["," same] ")"
+_steps: step ("->" step)+
+step: pattern ("or" pattern)* ["within" DURATION]
+least: NUMBER "of"
+same: "same" "=" (NAME | "(" NAME ("," NAME)+ ")")
 pattern: NAME ["[" _expr "]"]
 
 COMPARISON: "==" | "!=" | ">=" | "<=" | ">" | "<"
@@ -59,6 +66,7 @@ NAME: /[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*/
 MONEY.4: /\d[\d_]*(\.\d+)?[ ]+[A-Z]{3}\b/
 DURATION.4: /\d+(ms|bd|s|m|h|d|w|y)\b/
 EVENTS.4: /\d+[ ]+events\b/
+PERIODS.4: /\d+[ ]+(day|week|month|quarter|year)s?\b/
 NUMBER.2: /\d[\d_]*(\.\d+)?/
 STRING: /"([^"\\]|\\.)*"|'([^'\\]|\\.)*'/
 %import common.WS
@@ -161,6 +169,11 @@ def _duration(at: int, text: str) -> Literal:
     return Literal(at, "duration", int(digits) * MILLISECONDS[unit])
 
 
+def _periods(tree: Tree[Token]) -> Node:
+    count, unit = _token(tree).split()
+    return Literal(_at(tree), "periods", int(count), unit.removesuffix("s"))
+
+
 def _money(tree: Tree[Token]) -> Node:
     amount, currency = _token(tree).split()
     return Literal(_at(tree), "money", Fraction(amount.replace("_", "")), currency)
@@ -193,28 +206,51 @@ def _pattern(tree: Tree[Token]) -> Filtered:
 
 
 def _sequence(tree: Tree[Token]) -> Node:
-    steps: list[Step] = []
-    without: Filtered | None = None
-    for child in tree.children:
-        assert isinstance(child, Tree)
-        if child.data == "pattern":
-            without = _pattern(child)
-            continue
-        pattern = child.children[0]
-        assert isinstance(pattern, Tree)
-        limit = _duration(_at(tree), str(child.children[1])) if len(child.children) > 1 else None
-        if limit is not None and limit.kind != "duration":
-            raise ExpressionError(
-                _at(child), "a sequence counts hours and days, not business days", "write 24h or 3d"
-            )
-        if steps and limit is None:
+    children = _children(tree, "step")
+    steps = [_step(child) for child in children]
+    for step, child in zip(steps, children, strict=True):
+        if step is not steps[0] and not step.within_ms:
             raise ExpressionError(_at(child), "this step has no limit of time", "write: -> kind within 24h")
-        if not steps and limit is not None:
+        if step is steps[0] and step.within_ms:
             raise ExpressionError(
                 _at(child), "the first step has nothing before it", "leave its `within` out"
             )
-        steps.append(Step(_pattern(pattern), int(limit.value) if limit else 0))
-    return Sequence(_at(tree), tuple(steps), without)
+    without = _children(tree, "pattern")
+    return Sequence(
+        _at(tree), tuple(steps), _pattern(without[0]) if without else None, _same(tree), _least(tree),
+        is_skipped=tree.data == "skipped",
+    )  # fmt: skip
+
+
+def _step(tree: Tree[Token]) -> Step:
+    within = [child for child in tree.children if isinstance(child, Token)]
+    patterns = tuple(_pattern(child) for child in _children(tree, "pattern"))
+    return Step(patterns, _limit(_at(tree), within[0]) if within else 0)
+
+
+def _any_of(tree: Tree[Token]) -> Node:
+    (within,) = [child for child in tree.children if isinstance(child, Token)]
+    events = tuple(_pattern(child) for child in _children(tree, "pattern"))
+    return AnyOf(_at(tree), _least(tree), events, _limit(_at(tree), within), _same(tree))
+
+
+def _limit(at: int, text: Token) -> int:
+    limit = _duration(at, str(text))
+    if limit.kind != "duration":
+        raise ExpressionError(at, "a sequence counts hours and days, not business days", "write 24h or 3d")
+    return int(limit.value)
+
+
+def _least(tree: Tree[Token]) -> int:
+    return next((int(Fraction(_token(child).replace("_", ""))) for child in _children(tree, "least")), 0)
+
+
+def _same(tree: Tree[Token]) -> tuple[str, ...]:
+    return tuple(str(name) for child in _children(tree, "same") for name in child.children)
+
+
+def _children(tree: Tree[Token], name: str) -> list[Tree[Token]]:
+    return [child for child in tree.children if isinstance(child, Tree) and child.data == name]
 
 
 _BUILDERS: dict[str, Any] = {
@@ -231,6 +267,7 @@ _BUILDERS: dict[str, Any] = {
     "money": _money,
     "duration": lambda tree: _duration(_at(tree), _token(tree)),
     "events": lambda tree: Literal(_at(tree), "events", int(_token(tree).split()[0])),
+    "periods": _periods,
     "string": _string,
     "boolean": lambda tree: Literal(_at(tree), "bool", _token(tree) == "true"),
     "name": lambda tree: Name(_at(tree), _token(tree)),
@@ -238,4 +275,6 @@ _BUILDERS: dict[str, Any] = {
     "call": _call,
     "group": lambda tree: Group(_at(tree), tuple(_node(child) for child in tree.children)),
     "sequence": _sequence,
+    "skipped": _sequence,
+    "any_of": _any_of,
 }

@@ -15,9 +15,10 @@ from fractions import Fraction
 class Literal:
     """A value written in the rule.
 
-    `kind` is the language's type: number, text, bool, duration, money, events or business_days;
+    `kind` is the language's type: number, text, bool, duration, money, events, business_days or
+    periods;
     `value` an exact `Fraction` for number, money (in `unit`, the currency), an `int` of
-    milliseconds for duration, a count for events and business days.
+    milliseconds for duration, a count for events, business days and periods (in `unit`, e.g. month).
     """
 
     at: int
@@ -37,6 +38,8 @@ class Literal:
             return f"{self.value} events"
         if self.kind == "business_days":
             return f"{self.value}bd"
+        if self.kind == "periods":
+            return f"{self.value} {self.unit}s"
         return f"{self.value} {self.unit}".rstrip()
 
 
@@ -122,26 +125,58 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a sequence and how soon after the one before it must come."""
+    """One step of a sequence: an event of one of some patterns, and how soon after the step before."""
 
-    event: Filtered
+    events: tuple[Filtered, ...]
     within_ms: int
+
+    def text(self) -> str:
+        """Render canonically, without the limit."""
+        return " or ".join(event.text() for event in self.events)
 
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """`seq(A -> B within 24h -> C within 2h without D)`."""
+    """`seq(A -> B or C within 24h -> D within 2h without E, same=card_token)`, or `skipped(...)`."""
 
     at: int
     steps: tuple[Step, ...]
     without: Filtered | None
+    same: tuple[str, ...] = ()
+    """Fields that have one value in all steps."""
+    least: int = 0
+    """How many of the steps, in their order; 0: all of them."""
+    is_skipped: bool = False
+    """True of the last step where the others did not come before it."""
 
     def text(self) -> str:
         """Render canonically."""
-        steps = [self.steps[0].event.text()]
-        steps += [f"{step.event.text()} within {step.within_ms}ms" for step in self.steps[1:]]
+        steps = [self.steps[0].text()]
+        steps += [f"{step.text()} within {step.within_ms}ms" for step in self.steps[1:]]
         tail = f" without {self.without.text()}" if self.without else ""
-        return f"seq({' -> '.join(steps)}{tail})"
+        least = f"{self.least} of " if self.least else ""
+        word = "skipped" if self.is_skipped else "seq"
+        return f"{word}({least}{' -> '.join(steps)}{tail}{_same(self.same)})"
 
 
-Node = Literal | Name | Filtered | Unary | Binary | Group | Call | Sequence
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """`any(2 of A, B, C within 24h, same=card_token)`: in any order."""
+
+    at: int
+    least: int
+    events: tuple[Filtered, ...]
+    within_ms: int
+    same: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """Render canonically."""
+        events = ", ".join(event.text() for event in self.events)
+        return f"any({self.least} of {events} within {self.within_ms}ms{_same(self.same)})"
+
+
+def _same(fields: tuple[str, ...]) -> str:
+    return f", same=({', '.join(fields)})" if fields else ""
+
+
+Node = Literal | Name | Filtered | Unary | Binary | Group | Call | Sequence | AnyOf

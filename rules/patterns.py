@@ -1,43 +1,17 @@
-"""Patterns over time that no window says: sequences and absence."""
+"""Absence: what did not happen in time; and the patterns that sequences are made of."""
 
 from __future__ import annotations
 
 from rules.errors import nearest
-from rules.nodes import Call, Filtered, Group, Literal, Name, Node, Sequence, Step
-from rules.plan import SequenceSlot, TimerSlot
-from rules.terms import WRONG, Scope, Term, allowed
+from rules.nodes import Call, Filtered, Group, Literal, Name, Node
+from rules.plan import TimerSlot
+from rules.terms import Scope, allowed
 
 ABSENCE = "absent(loan.repayment, for=30d, after=loan.repayment_due, key=loan_id)"
 
 
-def sequence(scope: Scope, node: Node) -> Term:
-    """Return the term of a sequence: true when the event at hand is its last step."""
-    assert isinstance(node, Sequence)
-    if scope.is_where:
-        return scope.fail(node.at, "a window's condition cannot hold a sequence")
-    patterns = [step.event for step in node.steps] + ([node.without] if node.without else [])
-    if not all([_pattern(scope, pattern) for pattern in patterns]):  # noqa: C419
-        return WRONG
-    inner = [Step(_inline(scope, step.event), step.within_ms) for step in node.steps]
-    node = Sequence(node.at, tuple(inner), _inline(scope, node.without) if node.without else None)
-    made = SequenceSlot(node)
-    place = scope.plan.slot(made.signature(), made)
-    last = node.steps[-1].event
-    if last.kind not in scope.rule.on:
-        return scope.fail(
-            last.at, f"the rule does not look at {last.kind}, the last step", f"add it: on: {last.kind}"
-        )
-    if scope.kind != last.kind:
-        return Term("bool", "False", cost=0)
-    here = (
-        scope.inside(last.kind).check(last.condition, "bool").code if last.condition is not None else "True"
-    )
-    limits = tuple(step.within_ms for step in node.steps)
-    code = f"({here} and completed(S[{place}], {limits!r}, t, r))"
-    return Term("bool", code, cost=5, spans=(f"steps(S[{place}], {sum(limits)}, t)",))
-
-
-def _inline(scope: Scope, pattern: Filtered) -> Filtered:
+def inlined(scope: Scope, pattern: Filtered) -> Filtered:
+    """Return a pattern with parameters and predicates written out."""
     return (
         pattern
         if pattern.condition is None
@@ -45,7 +19,8 @@ def _inline(scope: Scope, pattern: Filtered) -> Filtered:
     )
 
 
-def _pattern(scope: Scope, pattern: Filtered) -> bool:
+def is_pattern(scope: Scope, pattern: Filtered) -> bool:
+    """Return whether kind and condition of a pattern can be asked for; tells why not."""
     if pattern.kind not in scope.vocabulary.kinds:
         scope.fail(
             pattern.at, f"unknown event kind {pattern.kind!r}", nearest(pattern.kind, scope.vocabulary.kinds)
@@ -69,7 +44,7 @@ def absence(scope: Scope, node: Node) -> int | None:
     if awaited is None or after is None or not is_length or set(named) - {"for", "after", "key"}:
         scope.fail(node.at, "absent takes an event, `for` how long, `after` which event", f"e.g. {ABSENCE}")
         return None
-    if not _pattern(scope, awaited) or not _pattern(scope, after):
+    if not is_pattern(scope, awaited) or not is_pattern(scope, after):
         return None
     key = tuple(item.name for item in _items(named.get("key")) if isinstance(item, Name))
     for name in key:
@@ -80,7 +55,7 @@ def absence(scope: Scope, node: Node) -> int | None:
             return None
     assert isinstance(length, Literal)
     for_ms = int(length.value)
-    made = TimerSlot(scope.rule.id, _inline(scope, awaited), _inline(scope, after), for_ms, key)
+    made = TimerSlot(scope.rule.id, inlined(scope, awaited), inlined(scope, after), for_ms, key)
     return scope.plan.slot(made.signature(), made)
 
 

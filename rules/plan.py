@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from rules.nodes import Filtered, Node, Sequence
+from rules.nodes import Filtered, Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +88,20 @@ class MarkerSlot:
 
 @dataclass(slots=True)
 class SequenceSlot:
-    """Times of the steps of a sequence, and of what must not come between."""
+    """Times of the events of a pattern's tracks: its steps, and what must not come between."""
 
-    sequence: Sequence
-
-    @property
-    def retain_ms(self) -> int:
-        """How far back a step can still matter."""
-        return sum(step.within_ms for step in self.sequence.steps)
+    text: str
+    """The pattern, canonically."""
+    tracks: tuple[tuple[Filtered, ...], ...]
+    """What each track takes in: an event of any of some patterns; nothing where nobody looks back at it."""
+    retain_ms: int
+    """How far back a step can still matter, also to an event that comes late."""
+    key: tuple[str, ...] = ()
+    """Fields that have one value throughout."""
 
     def signature(self) -> str:
         """Return the text that tells this slot from all others."""
-        return f"sequence {self.sequence.text()}"
+        return f"sequence {self.text}"
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""What generated functions call: windows, missing values, sightings, sequences, timers.
+"""What generated functions call: windows, missing values, sightings, timers.
 
 Names and argument order are the contract with `rules.compile`. A series that nothing was pushed to
 is `None`; an index range is a pair `(i, j)`.
@@ -7,13 +7,13 @@ is `None`; an index range is a pair `(i, j)`.
 from __future__ import annotations
 
 import re
-from array import array
-from bisect import bisect_right
 from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from math import asin, cos, floor, radians, sin, sqrt
 from typing import TYPE_CHECKING, Any
 
+from monitor.core.over_periods import PERIOD_NAMES
+from monitor.core.sequences import NAMES as SEQUENCES
 from monitor.core.flows import FLOWS
 from monitor.core.windows import Series
 
@@ -285,64 +285,6 @@ def seen_for(seen: dict[Any, list[int]] | None, value: Any, time_ms: int) -> int
     return 0 if times is None else max(0, time_ms - times[0])
 
 
-# Sequences: for each step (and what must not come between) times and references, by time.
-
-
-def step(slots: list[Any], place: int, n: int, steps: int, time_ms: int, ref: int, before_ms: int) -> None:
-    """Note an event that may be step `n` of a sequence; forget those at or before `before_ms`."""
-    found = slots[place]
-    if found is None:
-        found = slots[place] = [[array("q"), array("q")] for _ in range(steps + 1)]
-    times, refs = found[n]
-    at = bisect_right(times, time_ms)
-    times.insert(at, time_ms)
-    refs.insert(at, ref)
-    old = bisect_right(times, before_ms)
-    if old:
-        del times[:old], refs[:old]
-
-
-def completed(found: list[Any] | None, limits: tuple[int, ...], time_ms: int, ref: int) -> bool:
-    """Return whether the event `ref` at `time_ms` completes the sequence.
-
-    Step n must follow step n-1 within `limits[n]`. Of all possible predecessors the latest is best:
-    its gap is the shortest and the least can lie between, so one look each is enough.
-    """
-    if found is None:
-        return False
-    between_times = found[-1][0]
-    reached = list(zip(*found[0], strict=True))
-    for n in range(1, len(limits)):
-        steps = [(time_ms, ref)] if n == len(limits) - 1 else list(zip(*found[n], strict=True))
-        reached = [
-            one for one in steps if one[0] <= time_ms and _follows(one, reached, limits[n], between_times)
-        ]
-    return bool(reached)
-
-
-def _follows(
-    one: tuple[int, int], earlier: list[tuple[int, int]], limit: int, between_times: Sequence[int]
-) -> bool:
-    for time_ms, ref in reversed(earlier):
-        if time_ms > one[0] or ref == one[1]:
-            continue
-        if one[0] - time_ms >= limit:
-            return False
-        return bisect_right(between_times, time_ms) == bisect_right(between_times, one[0])
-    return False
-
-
-def steps(found: list[Any] | None, length_ms: int, time_ms: int) -> Any:
-    """Return the events of a sequence's steps, as a series and a range would: for evidence."""
-    if found is None:
-        return None, NOTHING
-    merged = sorted(pair for times, refs in found[:-1] for pair in zip(times, refs, strict=True))
-    series = Series()
-    for when, ref in merged:
-        series.push(when, ref)
-    return series, between(series, time_ms - length_ms, time_ms)
-
-
 # Timers: key -> [due, reference, started].
 
 
@@ -388,5 +330,5 @@ NAMES: dict[str, Any] = {
     if callable(value)
     and not name.startswith("_")
     and name not in {"Callable", "Collection", "Sequence", "lru_cache"}
-} | {"U": UNSET, "floor": floor, "Series": Series, **FLOWS}
+} | {"U": UNSET, "floor": floor, "Series": Series, **PERIOD_NAMES, **FLOWS, **SEQUENCES}
 """Everything generated code may name, apart from what depends on the institution."""

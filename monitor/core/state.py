@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from monitor.core import sequences
 from monitor.core.answers import MILLION
 from monitor.core.detectors import Baseline
 from monitor.core.place import Place
@@ -136,12 +137,10 @@ class State:
                 continue
             if isinstance(slot, SeriesSlot):
                 for series in held.values() if slot.key else (held,):
-                    series.remove(ref)
+                    while series.remove(ref):  # what an event led to bears its reference
+                        pass
             elif isinstance(slot, SequenceSlot):
-                for times, refs in held:
-                    if ref in refs:
-                        at = refs.index(ref)
-                        del times[at], refs[at]
+                sequences.take_out(held, ref)
 
     def pack(self) -> bytes:
         """Return the snapshot: MessagePack of plain data, without `seq` and `due_ms`; slots by signature."""
@@ -241,7 +240,7 @@ def _packed(slot: Slot, held: Any, now_ms: int) -> Any:
         # By key: the order must not tell which keys were dropped and came again.
         return [[key, parts[key].snapshot()] for key in sorted(parts)]
     if isinstance(slot, SequenceSlot):
-        return [[times.tobytes(), refs.tobytes()] for times, refs in held]
+        return sequences.plain(held, now_ms - slot.retain_ms)
     return list(held.items()) if isinstance(held, dict) else held
 
 
@@ -250,5 +249,5 @@ def _unpacked(slot: Slot, held: Any) -> Any:
         parts = {key: Series.restore(plain) for key, plain in held}
         return parts if slot.key else parts.get("")
     if isinstance(slot, SequenceSlot):
-        return [[array("q", times), array("q", refs)] for times, refs in held]
+        return sequences.restored(held, keyed=bool(slot.key))
     return {key: list(value) for key, value in held} if isinstance(held, list) else held

@@ -145,6 +145,9 @@ conditions = st.deferred(
                 'profile.segment == "vip"',
                 "seq(auth.login -> payment.transfer[amount > 5 CNY] within 24h)",
                 "seq(auth.login -> auth.login within 2h -> payment.transfer within 1d without auth.failed)",
+                "seq(2 of auth.login or auth.failed -> auth.login within 2h -> payment.transfer within 1d)",
+                "skipped(auth.login -> payment.transfer within 2h, same=geo.lat)",
+                "any(2 of auth.login, auth.failed, payment.transfer[amount > 5 CNY] within 3h)",
             ]
         ),
     )
