@@ -1,0 +1,86 @@
+"""What a rule needs of the events: kinds, and fields they must carry; found in its own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+
+from rules.model import Expression, Rule
+from rules.nodes import Call, Filtered, Name, Node
+from rules.vocabulary import Vocabulary
+
+ENVELOPE = frozenset({"event_id", "event_type", "occurred_at", "source_system"})
+"""Fields that every event has, or gets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a rule reads.
+
+    Attributes
+    ----------
+    looks_at
+        Kinds that make the rule look; empty where it is asked by the clock.
+    remembers
+        Further kinds, in windows and patterns.
+    fields
+        Fields of events.
+    """
+
+    looks_at: frozenset[str]
+    remembers: frozenset[str]
+    fields: frozenset[str]
+
+
+def needs(rule: Rule, vocabulary: Vocabulary, predicates: Mapping[str, Expression]) -> Needs:
+    """Return what a rule reads, its subject's field included."""
+    looks_at = {kind for pattern in rule.on for kind in vocabulary.match(pattern)}
+    names = set(_names(rule, predicates))
+    kinds = {kind for name in names for kind in vocabulary.match(name)} if names else set()
+    subject = vocabulary.subjects.get(rule.subject)
+    read = {name for name in names if name in vocabulary.fields} | ({subject.field} if subject else set())
+    for name in names:
+        head, _, tail = name.partition(".")
+        known = {"profile": vocabulary.profile, "account": vocabulary.account}.get(head, {})
+        if tail in known:
+            read.add(known[tail].source or tail)
+    return Needs(frozenset(looks_at), frozenset(kinds - looks_at), frozenset(read) - ENVELOPE)
+
+
+def _names(rule: Rule, predicates: Mapping[str, Expression]) -> Iterator[str]:
+    expressions = [rule.when, *rule.let.values(), *(band.when for band in rule.bands if band.when)]
+    seen: set[str] = set()
+    todo = [name for expression in expressions for name in names_in(expression.node)]
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if name in predicates and name not in rule.let:
+            todo += names_in(predicates[name].node)
+    yield from seen
+
+
+def names_in(node: Node | object) -> Iterator[str]:
+    """Give every name in an expression, kinds of events among them.
+
+    Examples
+    --------
+    >>> from rules.grammar import parse
+    >>> sorted(set(names_in(parse("sum(amount, 24h, of=cash.*) > 5 CNY and seq(a.b -> c.d within 1h)"))))
+    ['a.b', 'amount', 'c.d', 'cash.*']
+    """
+    if isinstance(node, Name):
+        yield node.name
+    elif isinstance(node, Filtered):
+        yield node.kind
+        yield from names_in(node.condition)
+    elif isinstance(node, Call):
+        for part in (*node.arguments, *(value for _, value in node.named)):
+            yield from names_in(part)
+    elif isinstance(node, tuple):
+        for part in node:
+            yield from names_in(part)
+    elif is_dataclass(node):
+        for one in fields(node):
+            yield from names_in(getattr(node, one.name))
