@@ -14,7 +14,9 @@ from fractions import Fraction
 from rules.asked import Asked, taken_apart
 from rules.flows import retention, turned_over
 from rules.nodes import Binary, Call, Group, Literal, Name
+from rules.over_periods import is_over_periods, over_periods
 from rules.plan import MarkerSlot, Selection, SightingsSlot
+from rules.ratios import change, cv, median
 from rules.terms import WORDS, WRONG, Scope, Term, shared
 from rules.windowed import EXAMPLES, needed, numeric, series, shortened, through, value_of
 
@@ -28,6 +30,8 @@ def aggregate(scope: Scope, node: Call) -> Term:
         return scope.fail(
             node.at, "a window's condition cannot hold another window", "compare outside the window"
         )
+    if not scope.period_ms and is_over_periods(node):
+        return over_periods(scope, node)
     asked = taken_apart(scope, node)
     if asked is None:
         return WRONG
@@ -236,6 +240,9 @@ AGGREGATES: dict[str, Callable[[Scope, Asked], Term]] = {
     "last": _raw("last", orderly=False),
     "quantile": _quantile,
     "share": _share,
+    "cv": cv,
+    "median": median,
+    "change": change,
     "known": _known,
     "seen_for": _seen_for,
     "quiet_for": _quiet_for,

@@ -14,7 +14,10 @@ OPTIONS = ("where", "of", "key", "lag", "prior", "min_n")
 FEW_OPTIONS = ("where", "of")
 
 
-MORE_OPTIONS: dict[str, tuple[str, ...]] = {"retention": ("in", "out"), "turned_over": ("in", "out", "within")}
+MORE_OPTIONS: dict[str, tuple[str, ...]] = {
+    "retention": ("in", "out"),
+    "turned_over": ("in", "out", "within"),
+}
 """Options of single aggregates, beside those of all."""
 
 
@@ -45,7 +48,7 @@ def taken_apart(scope: Scope, node: Call) -> Asked | None:
             hint = nearest(name, options) or f"options: {', '.join(options)}"
             scope.fail(value.at, f"{node.function} has no option {name!r}", hint)
             return None
-    kinds = _kinds(scope, named.get("of"))
+    kinds = _kinds(scope, node.at, named.get("of"))
     key, stage = _key(scope, named.get("key"))
     if not kinds or stage is None:
         return None
@@ -71,8 +74,13 @@ def _whole(scope: Scope, node: Node, kind: str, example: str) -> int:
     return 0
 
 
-def _kinds(scope: Scope, node: Node | None) -> tuple[str, ...]:
+def _kinds(scope: Scope, at: int, node: Node | None) -> tuple[str, ...]:
     if node is None:
+        if not all(kind in scope.vocabulary.kinds for kind in scope.rule.on):
+            scope.fail(
+                at, "no event asks this rule, so say which kinds", "e.g. count(30d, of=payment.transfer)"
+            )
+            return ()
         return scope.rule.on
     found: list[str] = []
     for item in node.items if isinstance(node, Group) else (node,):

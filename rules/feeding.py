@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rules.blocks import INDENT, Block
 from rules.nodes import Node
-from rules.plan import MarkerSlot, SequenceSlot, SeriesSlot, SightingsSlot, Slot, TimerSlot
+from rules.plan import MarkerSlot, ScheduleSlot, SequenceSlot, SeriesSlot, SightingsSlot, Slot, TimerSlot
 from rules.terms import Scope, Term, conjuncts
 from rules.windowed import key_code
 
@@ -19,7 +19,7 @@ def slot_blocks(scope: Scope, place: int, slot: Slot, kind: str) -> tuple[list[B
         return [], ([_note(scope, place, slot)] if kind in slot.selection.kinds else [])
     if isinstance(slot, SequenceSlot):
         return _steps(scope, place, slot, kind), []
-    return _timers(scope, place, slot, kind), []
+    return ([] if isinstance(slot, ScheduleSlot) else _timers(scope, place, slot, kind)), []
 
 
 def _where(scope: Scope, condition: Node | None) -> tuple[str, ...]:
@@ -122,11 +122,17 @@ def _steps(scope: Scope, place: int, slot: SequenceSlot, kind: str) -> list[Bloc
 def _timers(scope: Scope, place: int, slot: TimerSlot, kind: str) -> list[Block]:
     key = key_code(scope, slot.key) if slot.key else "''"
     lines = []
+    end, start = (
+        f"cancel_timer(S, {place}, {key}, t, {slot.for_ms})",
+        f"start_timer(st, S, {place}, {key}, {slot.due}, r)",
+    )
+    if slot.unit:
+        end, start = f"end_wait(S, {place}, {key}, t)", f"start_wait(st, S, {place}, {key}, {slot.due}, r, t)"
     # In this order: an event may be both what was waited for and the beginning of the next wait.
     if slot.awaited.kind == kind:
-        lines += _if(scope, slot.awaited.condition, f"cancel_timer(S, {place}, {key}, t, {slot.for_ms})")
+        lines += _if(scope, slot.awaited.condition, end)
     if slot.after.kind == kind:
-        lines += _if(scope, slot.after.condition, f"start_timer(st, S, {place}, {key}, t + {slot.for_ms}, r)")
+        lines += _if(scope, slot.after.condition, start)
     return [Block((), tuple(lines))] if lines else []
 
 

@@ -7,6 +7,7 @@ from rules.nodes import Call, Filtered, Group, Literal, Name, Node
 from rules.plan import TimerSlot
 from rules.terms import Scope, allowed
 
+LENGTHS = ("duration", "business_days", "periods")
 ABSENCE = "absent(loan.repayment, for=30d, after=loan.repayment_due, key=loan_id)"
 
 
@@ -40,7 +41,7 @@ def absence(scope: Scope, node: Node) -> int | None:
     named = {name: scope.inline(value) for name, value in node.named}
     awaited = _event(node.arguments[0]) if len(node.arguments) == 1 else None
     after, length = _event(named.get("after")), named.get("for")
-    is_length = isinstance(length, Literal) and length.kind == "duration"
+    is_length = isinstance(length, Literal) and length.kind in LENGTHS and int(length.value) > 0
     if awaited is None or after is None or not is_length or set(named) - {"for", "after", "key"}:
         scope.fail(node.at, "absent takes an event, `for` how long, `after` which event", f"e.g. {ABSENCE}")
         return None
@@ -54,8 +55,10 @@ def absence(scope: Scope, node: Node) -> int | None:
         if not allowed(scope, node.at, name):
             return None
     assert isinstance(length, Literal)
-    for_ms = int(length.value)
-    made = TimerSlot(scope.rule.id, inlined(scope, awaited), inlined(scope, after), for_ms, key)
+    patterns = (inlined(scope, awaited), inlined(scope, after))
+    made = TimerSlot(scope.rule.id, *patterns, int(length.value), key)
+    if length.kind != "duration":
+        made = TimerSlot(scope.rule.id, *patterns, 0, key, int(length.value), length.unit or "bd")
     return scope.plan.slot(made.signature(), made)
 
 

@@ -112,15 +112,35 @@ class TimerSlot:
     awaited: Filtered
     after: Filtered
     for_ms: int
+    """0 where it waits by the calendar: `count` of `unit`."""
     key: tuple[str, ...]
+    count: int = 0
+    unit: str = ""
+
+    @property
+    def due(self) -> str:
+        """Code of the time it falls due, begun at `t`."""
+        return f'PERIODS.after("{self.unit}", {self.count}, t)' if self.unit else f"t + {self.for_ms}"
 
     def signature(self) -> str:
         """Return the text that tells this slot from all others."""
         awaited, after = self.awaited.text(), self.after.text()
-        return f"timer {self.rule} {awaited} for {self.for_ms} after {after} by {','.join(self.key)}"
+        length = f"{self.count} {self.unit}" if self.unit else self.for_ms
+        return f"timer {self.rule} {awaited} for {length} after {after} by {','.join(self.key)}"
 
 
-Slot = SeriesSlot | SightingsSlot | MarkerSlot | SequenceSlot | TimerSlot
+@dataclass(slots=True)
+class ScheduleSlot:
+    """When rules are asked next though no event comes: at the begin of the next unit."""
+
+    unit: str
+
+    def signature(self) -> str:
+        """Return the text that tells this slot from all others."""
+        return f"schedule {self.unit}"
+
+
+Slot = SeriesSlot | SightingsSlot | MarkerSlot | SequenceSlot | TimerSlot | ScheduleSlot
 
 
 @dataclass(slots=True)
@@ -136,7 +156,7 @@ class StagePlan:
     @property
     def is_timed(self) -> bool:
         """Whether something may fall due for a subject though no event comes."""
-        return any(isinstance(slot, TimerSlot) for slot in self.slots)
+        return any(isinstance(slot, TimerSlot | ScheduleSlot) for slot in self.slots)
 
     def slot(self, identity: str, made: Slot) -> int:
         """Return the place of the slot with this identity; the first asking makes it."""

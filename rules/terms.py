@@ -90,6 +90,8 @@ class Scope:
     lets: dict[str, Node] = field(default_factory=dict)
     is_where: bool = False
     """Inside the condition of a window: only the event itself may be read."""
+    period_ms: int = 0
+    """Inside a value of each of several periods: how long its events are kept; 0 elsewhere."""
     seen: dict[str, Term] = field(default_factory=dict)
     """Lets and params read so far: what a hit shows."""
 

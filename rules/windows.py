@@ -3,7 +3,8 @@
 A duration (`24h`, `30d`) is `(now - w, now]` with `now` the subject's stream time; `10bd` starts at
 local midnight of the tenth business day back (today counts); `day`, `week`, `month`, `quarter`,
 `year` are the period of the event's own time, `previous(month)` the whole one before; `5 events` the
-last five; `since(kind[condition])` everything after the last such event, at most 365 days back.
+last five; `3 months` the running month and the two before it, `previous(3 months)` the three before
+it; `since(kind[condition])` everything after the last such event, at most 365 days back.
 """
 
 from __future__ import annotations
@@ -18,10 +19,16 @@ from rules.terms import Scope, shared
 DAY_MS = 86_400_000
 PERIODS = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
 """Calendar periods and their longest length in days."""
+MEAN_DAYS = {"day": 1.0, "week": 7.0, "month": 30.5, "quarter": 91.5, "year": 366.0}
 LONGEST_DAYS = 400
 """No window looks back farther."""
 SINCE_DAYS = 365
-EXAMPLE = "e.g. 24h, 30d, 10bd, day, month, 5 events, since(kind)"
+LOW, HIGH = "low_ms", "high_ms"
+"""Names of the bounds of the period whose value is asked for, in generated code."""
+CARRIED_MS = 92 * DAY_MS
+"""How long before a period its `last` value may have been told."""
+COUNTED = ("duration", "business_days", "events", "periods")
+EXAMPLE = "e.g. 24h, 30d, 10bd, day, month, 3 months, previous(month), 5 events, since(kind)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +47,13 @@ def window(
     scope: Scope, node: Node | None, function: str, at: int, *, lag_ms: int = 0, is_prior: bool = False
 ) -> Window | None:
     """Return the window a node names, or tell what is wrong with it."""
+    if node is None and scope.period_ms:
+        one = _of_period(scope, function)
+        return replace(one, span=f"prior({{s}}, {one.span}, t, r)") if is_prior else one
     if node is None:
         scope.fail(at, f"{function} needs a window", EXAMPLE)
         return None
-    if isinstance(node, Literal) and node.kind in ("duration", "business_days", "events"):
+    if isinstance(node, Literal) and node.kind in COUNTED:
         found = _counted(scope, node, lag_ms, is_prior=is_prior)
     else:
         found = _calendar(scope, node)
@@ -60,6 +70,15 @@ def window(
     if is_prior and "latest(" not in found.span:
         return replace(found, cut="", span=f"prior({{s}}, {found.span}, t, r)")
     return found
+
+
+def _of_period(scope: Scope, function: str) -> Window:
+    """Return the window of an aggregate that is taken of each period of an outer window."""
+    if function == "last":
+        # What was told last stands until something else is told: balances, holdings.
+        low = f"{LOW} - {CARRIED_MS + 1}"
+        return Window("", f"between({{s}}, {low}, {HIGH} - 1)", scope.period_ms + CARRIED_MS)
+    return Window("", f"between({{s}}, {LOW} - 1, {HIGH} - 1)", scope.period_ms)
 
 
 def _calendar(scope: Scope, node: Node) -> Window | None:
@@ -91,13 +110,33 @@ def _counted(scope: Scope, node: Literal, lag_ms: int, *, is_prior: bool) -> Win
         # Today is one of them; ten business days span at most ten weekdays, weekends and a week of holidays.
         cut = shared(f"PERIODS.business_days_ago({size - 1}, now) - 1")
         return Window(cut, f"after({{s}}, {cut})", (size * 2 + 14) * DAY_MS)
+    if node.kind == "periods":
+        low, end = shared(f'PERIODS.ago("{node.unit}", {size - 1}, t)'), f'PERIODS.end_ms("{node.unit}", t)'
+        return Window("", f"between({{s}}, {low} - 1, {shared(end)} - 1)", periods_ms(scope, node, size))
     if lag_ms:
         low, high = f"now - {size + lag_ms}", f"now - {lag_ms}"
         return Window("", f"between({{s}}, {low}, {high})", size + lag_ms)
     return Window(f"now - {size}", f"after({{s}}, now - {size})", size)
 
 
+def periods_ms(scope: Scope, node: Literal, size: int) -> int:
+    """Return how long events of so many periods are kept; a day may have an hour more."""
+    if node.kind == "business_days":
+        return (size * 2 + 14) * DAY_MS + scope.grace_ms
+    # Months are 31 days, but twelve of them a year.
+    days = min(size * PERIODS[node.unit], size * MEAN_DAYS[node.unit] + 2) + 1
+    return int(days * DAY_MS) + scope.grace_ms
+
+
 def _previous(scope: Scope, node: Node) -> Window | None:
+    if isinstance(node, Literal) and node.kind in ("periods", "business_days") and int(node.value) > 0:
+        size = int(node.value)
+        low = f'PERIODS.ago("{node.unit}", {size}, t)'
+        high = f'PERIODS.start_ms("{node.unit}", t)'
+        if node.kind == "business_days":
+            low, high = (f"PERIODS.business_days_ago({n}, now)" for n in (size, 0))
+        span = f"between({{s}}, {shared(low)} - 1, {shared(high)} - 1)"
+        return Window("", span, periods_ms(scope, node, size + 1))
     if not isinstance(node, Name) or node.name not in PERIODS:
         return None
     this = shared(f'PERIODS.start_ms("{node.name}", t)')

@@ -13,12 +13,17 @@ DAY = timedelta(days=1)
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 UNITS = ("day", "week", "month", "quarter", "year")
+DAYS = {"day": 1, "week": 7}
+MONTHS = {"month": 1, "quarter": 3, "year": 12}
+"""How far a unit reaches, in days or in months."""
 
 
 class LocalDay:
     """A day of the institution: its bounds and those of the periods that hold it."""
 
-    __slots__ = ("back", "date", "end_ms", "ends", "is_business", "is_plain", "start_ms", "starts", "weekday")
+    __slots__ = (
+        "ago", "back", "date", "end_ms", "ends", "is_business", "is_plain", "start_ms", "starts", "weekday",
+    )  # fmt: skip
 
     def __init__(
         self, day: date, starts: dict[str, int], ends: dict[str, int], *, is_business: bool, is_plain: bool
@@ -31,6 +36,8 @@ class LocalDay:
         self.weekday = day.weekday()
         self.back: dict[int, int] = {}
         """Start of the n-th business day before, as far as it was asked for."""
+        self.ago: dict[tuple[str, int], int] = {}
+        """Start of the n-th unit before, as far as it was asked for."""
         self.is_business = is_business
         self.is_plain = is_plain
         """True where the clock is not changed between its start and its end."""
@@ -55,13 +62,15 @@ class Periods:
     (23, 12, 6)
     """
 
-    __slots__ = ("_days", "_latest", "holidays", "zone")
+    __slots__ = ("_days", "_latest", "cuts", "holidays", "zone")
 
     def __init__(self, zone: str, holidays: frozenset[LocalDate] = frozenset()) -> None:
         self.zone = ZoneInfo(zone)
         self.holidays = holidays
         # Days found so far, by the UTC days they touch: an index, never a result.
         self._days: dict[int, list[LocalDay]] = {}
+        self.cuts: dict[tuple[str, int, int, str, int], tuple[tuple[int, int], ...]] = {}
+        """Windows cut into periods so far, for `monitor.core.over_periods`: an index too."""
         self._latest = self._make_day(EPOCH.date())
 
     def start_ms(self, unit: str, time_ms: int) -> int:
@@ -118,6 +127,60 @@ class Periods:
                 left -= day.is_business
             start_ms = today.back[n] = day.start_ms
         return start_ms
+
+    def ago(self, unit: str, n: int, time_ms: int) -> int:
+        """Return the start of the n-th `unit` before the one that holds `time_ms`; `n` 0 is that one.
+
+        Examples
+        --------
+        >>> berlin = Periods("Europe/Berlin")
+        >>> str(berlin.date(berlin.ago("month", 2, 1_711_976_400_000)))     # 2024-04-01T15:00+02:00
+        '2024-02-01'
+        """
+        day = self.day(time_ms)
+        start_ms = day.ago.get((unit, n))
+        if start_ms is None:
+            start_ms = day.starts[unit]
+            for _ in range(n):
+                start_ms = self.start_ms(unit, start_ms - 1)
+            day.ago[unit, n] = start_ms
+        return start_ms
+
+    def next_ms(self, unit: str, time_ms: int) -> int:
+        """Return when the next `unit` begins; of `bd`, the next business day."""
+        if unit != "bd":
+            return self.end_ms(unit, time_ms)
+        day = self.day(self.day(time_ms).end_ms)
+        while not day.is_business:
+            day = self.day(day.end_ms)
+        return day.start_ms
+
+    def after(self, unit: str, n: int, time_ms: int) -> int:
+        """Return when `n` units after `time_ms` have passed, by the local clock.
+
+        Days, weeks, months, quarters and years end at the same time of day, in a month that is too
+        short on its last day; business days (`bd`) when the n-th after the local day ends.
+
+        Examples
+        --------
+        >>> berlin = Periods("Europe/Berlin")
+        >>> friday_ms = 1_711_717_200_000             # 2024-03-29T14:00+01:00
+        >>> (berlin.after("bd", 1, friday_ms) - friday_ms) / HOUR_MS        # to the end of Monday
+        81.0
+        >>> (berlin.after("day", 3, friday_ms) - friday_ms) / HOUR_MS       # clocks went forward
+        71.0
+        """
+        if unit == "bd":
+            day = self.day(time_ms)
+            for _ in range(n):
+                day = self.day(self.next_ms("bd", day.start_ms))
+            return day.end_ms
+        local = self._clock(time_ms)
+        days, months = n * DAYS.get(unit, 0), n * MONTHS.get(unit, 0)
+        first = _months_on(local.date().replace(day=1), months)
+        last = _months_on(first, 1) - DAY
+        reached = last.replace(day=min(local.day, last.day)) + days * DAY
+        return _epoch_ms(datetime.combine(reached, local.timetz()))
 
     def day(self, time_ms: int) -> LocalDay:
         """Return the local day that holds `time_ms`."""

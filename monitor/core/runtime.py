@@ -12,9 +12,10 @@ from functools import lru_cache
 from math import asin, cos, floor, radians, sin, sqrt
 from typing import TYPE_CHECKING, Any
 
-from monitor.core.over_periods import PERIOD_NAMES
-from monitor.core.sequences import NAMES as SEQUENCES
 from monitor.core.flows import FLOWS
+from monitor.core.over_periods import PERIOD_NAMES
+from monitor.core.schedules import WAITS
+from monitor.core.sequences import NAMES as SEQUENCES
 from monitor.core.windows import Series
 
 if TYPE_CHECKING:
@@ -321,7 +322,8 @@ def evidence(spans: Sequence[tuple[Series | None, Span]], ref: int) -> tuple[int
             found.update(zip(s.refs[start:j], s.times[start:j], strict=True))
     found.pop(ref, None)
     ordered = sorted(found, key=lambda one: (found[one], one))
-    return (*ordered[-(MOST_EVIDENCE - 1) :], ref)
+    # A schedule has no event of its own.
+    return (*ordered[-(MOST_EVIDENCE - 1) :], ref) if ref else tuple(ordered[-MOST_EVIDENCE:])
 
 
 NAMES: dict[str, Any] = {
@@ -330,5 +332,5 @@ NAMES: dict[str, Any] = {
     if callable(value)
     and not name.startswith("_")
     and name not in {"Callable", "Collection", "Sequence", "lru_cache"}
-} | {"U": UNSET, "floor": floor, "Series": Series, **PERIOD_NAMES, **FLOWS, **SEQUENCES}
+} | {"U": UNSET, "floor": floor, "Series": Series, **PERIOD_NAMES, **WAITS, **FLOWS, **SEQUENCES}
 """Everything generated code may name, apart from what depends on the institution."""

@@ -15,7 +15,7 @@ from monitor.core.rating import RatingState
 from monitor.core.repute import Repute
 from monitor.core.spending import Spending
 from monitor.core.windows import Series
-from rules.plan import SequenceSlot, SeriesSlot, Slot, StagePlan
+from rules.plan import ScheduleSlot, SequenceSlot, SeriesSlot, Slot, StagePlan
 
 VERSION = 1
 """Of the snapshot; a snapshot of another version is rebuilt from the journal."""
@@ -183,12 +183,15 @@ class State:
 class Plan:
     """The layout of the states of one stage, ready for use."""
 
-    __slots__ = ("places", "signatures", "slots")
+    __slots__ = ("places", "schedules", "signatures", "slots")
 
     def __init__(self, plan: StagePlan) -> None:
         self.slots: list[Slot] = plan.slots
         self.signatures = plan.signatures()
         self.places = {signature: place for place, signature in enumerate(self.signatures)}
+        self.schedules = tuple(
+            (n, one.unit) for n, one in enumerate(plan.slots) if isinstance(one, ScheduleSlot)
+        )
 
 
 def restore(plan: Plan, packed: bytes) -> State:

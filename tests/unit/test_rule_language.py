@@ -17,6 +17,7 @@ from rules.grammar import parse
 from rules.lists import load_lists
 from rules.loader import load_packs, load_predicates, read_rule
 from rules.model import Expression
+from rules.period_functions import PERIOD_EXAMPLES
 from rules.vocabulary import load_vocabulary
 
 WORDS = load_vocabulary()
@@ -151,7 +152,9 @@ def test_another_meaning_of_a_predicate_is_another_rulebook():
     assert len(hashes) == 2
 
 
-@pytest.mark.parametrize("example", [*EXAMPLES.values(), *(one.example for one in FUNCTIONS.values())])
+@pytest.mark.parametrize(
+    "example", [*EXAMPLES.values(), *PERIOD_EXAMPLES.values(), *(one.example for one in FUNCTIONS.values())]
+)
 def test_every_example_of_the_reference_can_be_checked(example):
     kind = "card.authorization" if "mcc" in example else "payment.transfer"
     node = parse(example)
