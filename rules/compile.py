@@ -19,6 +19,8 @@ from rules.errors import ExpressionError, Mistake, RuleError, nearest
 from rules.feeding import slot_blocks
 from rules.functions import FUNCTIONS
 from rules.grammar import parse
+from rules.lists import list_to_plain
+from rules.lookups import met
 from rules.model import Expression, ListData, Rule
 from rules.nodes import Call, Name, Node
 from rules.patterns import absence, is_absence
@@ -194,6 +196,8 @@ class _Compiler:
         shown |= {
             name: quiet.check(Name(0, name)) for name in _fields_of(rule.when.node, self.vocabulary, rule)
         }
+        for node in (rule.when.node, *(one.node for one in rule.let.values())):
+            shown |= met(quiet, node)
         function = Function(f"sight_{number}_{_identifier(kind or 'timer')}")
         pairs = ", ".join(f"{name!r}: plain({t.code}, {t.type!r})" for name, t in shown.items() if t)
         spans = [*term.spans, *(span for t in shown.values() if t for span in t.spans)]
@@ -382,7 +386,7 @@ def _hash(
     for rule in rules:
         digest.update(f"\n{rule.id} {rule.version} {rule.status}".encode())
     for name, data in sorted(lists.items()):
-        digest.update(f"\n{name} {data.version} {sorted(data.entries)!r}".encode())
+        digest.update(f"\n{name} {list_to_plain(data)!r}".encode())
     for name, node in sorted(predicates.items()):
         digest.update(f"\n{name} = {node.text()}".encode())
     return digest.hexdigest()

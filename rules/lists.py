@@ -7,6 +7,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from yaml import SequenceNode
+
 from rules.documents import document
 from rules.errors import Mistake, RuleError, nearest
 from rules.model import LIST_KINDS, Entry, ListData
@@ -64,6 +66,26 @@ def list_of(
     return ListData(name, version or "0", texts, about, kind, tuple(entry for _, entry in more))
 
 
+def list_of_case(reader: Reader, name: str, node: Node) -> ListData:
+    """Return the list a rule's test gives: entries, or `{kind: names, entries: [...]}`.
+
+    Its kind is empty where the test does not say: that of the list it stands in for.
+    """
+    if node.id != "mapping":
+        return list_of(reader, name, "", node if node.id == "sequence" else _one(node))
+    keys = reader.mapping(node, name)
+    for key, (at, _) in keys.items():
+        if key not in ("kind", "entries"):
+            reader.wrong(at, f"unknown key {key!r}", _or_known(key, ("kind", "entries")))
+    kind = reader.one_of(keys["kind"][1], "kind", LIST_KINDS) if "kind" in keys else ""
+    return list_of(reader, name, kind, keys["entries"][1] if "entries" in keys else None)
+
+
+def _one(node: Node) -> Node:
+    """Return a single text as the list of it."""
+    return SequenceNode("tag:yaml.org,2002:seq", [node], node.start_mark, node.end_mark)
+
+
 def _entry(reader: Reader, kind: str, node: Node) -> Entry:
     keys = reader.mapping(node, "an entry")
     for name, (key, _) in keys.items():
@@ -71,7 +93,7 @@ def _entry(reader: Reader, kind: str, node: Node) -> Entry:
             reader.wrong(key, f"unknown key {name!r} in an entry", _or_known(name, ENTRY_KEYS))
     if keys and "value" not in keys:
         reader.wrong(node, "'value' is missing in this entry", "write {value: x, from: 2026-01-31}")
-    if "aliases" in keys and kind != "names":
+    if "aliases" in keys and kind not in ("names", ""):
         reader.wrong(keys["aliases"][0], "aliases: only names have any", "write `kind: names`")
     texts = {name: reader.text(keys[name][1], name) for name in ("value", "reason", "source") if name in keys}
     aliases = reader.texts(keys["aliases"][1], "aliases") if "aliases" in keys else ()

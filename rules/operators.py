@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from rules.errors import nearest
+from rules.lookups import listed
 from rules.nodes import Binary, Group, Literal, Node
 from rules.terms import EXAMPLES, WORDS, WRONG, Scope, Term, nullsafe
 
@@ -21,6 +22,9 @@ def member(scope: Scope, node: Binary) -> Term:
             _known_value(scope, item, left, found)
         values = f"({', '.join(item.code for item in items)},)"
     else:
+        looked = listed(scope, node, left)
+        if looked is not None:
+            return looked
         right = scope.check(node.right)
         if right and (right.type != "set" or left.type != "text"):
             return scope.fail(

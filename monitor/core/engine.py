@@ -16,6 +16,7 @@ from monitor.core.features import FEATURES
 from monitor.core.features import NAMES as SEEN
 from monitor.core.feedback import FEEDBACK, label_of
 from monitor.core.known import remember, setters
+from monitor.core.listed import by_entry, prepared
 from monitor.core.models.config import ModelsConfig
 from monitor.core.models.ensemble import Ensemble
 from monitor.core.models.version import Version
@@ -80,11 +81,12 @@ class Engine:
         self.models = models
         self._plans = {stage: Plan(plan) for stage, plan in rulebook.plans.items()}
         words = Words(base_currency, periods)
-        lists = {name: data.entries for name, data in rulebook.lists.items()}
+        lists = prepared(rulebook.lists)
         space: dict[str, Any] = NAMES | {
             "PERIODS": periods,
             "FX": by_day(convert),
             "LISTS": lists,
+            "by_entry": by_entry(rulebook.lists, lists),
             "show": words.show,
             "plain": words.plain,
             "see": self._see,

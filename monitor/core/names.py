@@ -63,6 +63,8 @@ class NameIndex:
                     self._add(place, spelling)
         self.best = lru_cache(maxsize=REMEMBERED)(self._best)
         """`best(name)`: score and place of the entry most like it; of equal ones the first."""
+        self.ranked = lru_cache(maxsize=REMEMBERED)(self._ranked)
+        """`ranked(name)`: score and place of every entry like it, the best first."""
 
     def _add(self, place: int, spelling: Spelling) -> None:
         for character in dict.fromkeys(spelling.han):
@@ -73,17 +75,36 @@ class NameIndex:
 
     def _best(self, name: str) -> Best:
         found = NOBODY
-        for spelling in spellings(name):
-            for character in dict.fromkeys(spelling.han):
-                found = _better(found, self._han.get(character), spelling.han, 1.0)
-            for script in (LATIN, HAN, OTHER):
-                trust = ACROSS.get((spelling.script, script)) or ACROSS[script, spelling.script]
-                for buckets, texts, start, share in self._ways(spelling):
-                    found = _better(found, buckets.get((script, start)), texts, trust * share)
+        for bucket, text, trust in self._asked(name):
+            least = max(found[0], LEAST) / trust
+            if least <= 100:
+                one = process.extractOne(text, bucket.texts, scorer=fuzz.ratio, score_cutoff=least - 1e-6)
+                found = min(found, _best_of(one, bucket, trust), key=_order) if one else found
         return found if found[0] >= LEAST else NOBODY
 
+    def _ranked(self, name: str) -> tuple[Best, ...]:
+        scores: dict[int, float] = {}
+        for bucket, text, trust in self._asked(name):
+            for one in process.extract(text, bucket.texts, scorer=fuzz.ratio, score_cutoff=LEAST, limit=None):
+                score, place = _best_of(one, bucket, trust)
+                if score >= max(LEAST, scores.get(place, 0.0)):
+                    scores[place] = score
+        return tuple(sorted(((score, place) for place, score in scores.items()), key=_order))
+
+    def _asked(self, name: str) -> Iterator[tuple[_Bucket, str, float]]:
+        """Give the buckets to look for a name in, how it is written there, and what is left of its score."""
+        for spelling in spellings(name):
+            for character in dict.fromkeys(spelling.han):
+                if character in self._han:
+                    yield self._han[character], spelling.han, 1.0
+            for script in (LATIN, HAN, OTHER):
+                trust = ACROSS.get((spelling.script, script)) or ACROSS[script, spelling.script]
+                for buckets, text, start, share in self._ways(spelling):
+                    if (script, start) in buckets:
+                        yield buckets[script, start], text, trust * share
+
     def _ways(self, spelling: Spelling) -> Iterator[tuple[dict[tuple[str, str], _Bucket], str, str, float]]:
-        """Give where to look for a name, how it is written there, and what is left of its score."""
+        """Give buckets, the text, the start of a word and what is left of the score."""
         for words in spelling.words:
             first_last = ends(words)
             for text in dict.fromkeys((" ".join(words), " ".join(sorted(words)))):
@@ -120,17 +141,9 @@ def _starts(words: tuple[str, ...]) -> dict[str, None]:
     return dict.fromkeys(word[:2] for word in words)
 
 
-def _better(found: Best, bucket: _Bucket | None, text: str, share: float) -> Best:
-    """Return the better of what was found and the best of a bucket; of equal ones the first entry."""
-    if bucket is None:
-        return found
-    least = max(found[0], LEAST) / share
-    if least > 100:
-        return found
-    one = process.extractOne(text, bucket.texts, scorer=fuzz.ratio, score_cutoff=least - 1e-6)
-    if one is None:
-        return found
-    score, place = round(one[1] * share, 1), bucket.places[one[2]]
-    if score > found[0] or (score == found[0] and place < found[1]):
-        return score, place
-    return found
+def _best_of(one: tuple[str, float, int], bucket: _Bucket, trust: float) -> Best:
+    return round(one[1] * trust, 1), bucket.places[one[2]]
+
+
+def _order(one: Best) -> tuple[float, int]:
+    return -one[0], one[1]

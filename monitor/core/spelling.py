@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import permutations
@@ -16,6 +17,12 @@ from itertools import permutations
 from anyascii import anyascii
 from pypinyin import Style, lazy_pinyin
 from zhconv import convert
+from zhconv.zhconv import loaddict
+
+with warnings.catch_warnings():
+    # The library leaves its dictionary's file to be closed by the interpreter.
+    warnings.simplefilter("ignore", ResourceWarning)
+    loaddict()
 
 LATIN, HAN, OTHER = "latin", "han", "other"
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002ffff]+")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rules.grammar import MILLISECONDS
+from rules.model import ListData
 
 OFFSET = re.compile(r"([+-])((?:\d+(?:ms|s|m|h|d|w|y))+)")
 PART = re.compile(r"(\d+)(ms|s|m|h|d|w|y)")

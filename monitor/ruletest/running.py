@@ -121,7 +121,7 @@ class RuleTests:
         """Return the engine of all rules with some lists replaced."""
         key = frozenset(lists.items())
         if key not in self._engines:
-            self._engines[key] = self._engine(self.rulebook, lists)
+            self._engines[key] = self._engine(self.rulebook, lists, self.predicates)
         return self._engines[key]
 
     def alone(
@@ -135,24 +135,30 @@ class RuleTests:
             With their mistakes.
         """
         chosen = self.predicates if predicates is None else predicates
-        return self._engine(self.compiled(rules, chosen), lists)
+        return self._engine(self.compiled(rules, chosen), lists, chosen)
 
-    def compiled(self, rules: Sequence[Rule], predicates: Mapping[str, Expression]) -> Rulebook:
-        """Return rules compiled together, with the lists as they are."""
+    def compiled(
+        self, rules: Sequence[Rule], predicates: Mapping[str, Expression], lists: Lists | None = None
+    ) -> Rulebook:
+        """Return rules compiled together, with the lists as they are where no others are given."""
         return compile_rulebook(
-            rules, self.vocabulary, self.lists, base_currency=self.base_currency, predicates=predicates
-        )
+            rules, self.vocabulary, self.lists if lists is None else lists, base_currency=self.base_currency,
+            predicates=predicates,
+        )  # fmt: skip
 
-    def _engine(self, book: Rulebook, lists: Lists) -> Engine:
-        changed = {name: ListData(name, "test", entries) for name, entries in lists.items()}
-        if any(self.is_plain(name) != one.is_plain for name, one in changed.items()):
-            # Code looks into a list by what it holds.
-            book = compile_rulebook(
-                book.rules,
-                self.vocabulary,
-            )
+    def _engine(self, book: Rulebook, lists: Lists, predicates: Mapping[str, Expression]) -> Engine:
+        changed = {name: replace(data, version="test") for name, data in lists.items()}
+        for name, data in changed.items():
+            kind = data.kind or (self.lists[name].kind if name in self.lists else "exact")
+            changed[name] = replace(data, kind=kind)
+        standing = {**book.lists, **changed}
+        if any(
+            name in book.lists and book.lists[name].is_plain != standing[name].is_plain for name in changed
+        ):
+            # What looks into a list is compiled for what it holds.
+            book = self.compiled(book.rules, predicates, standing)
         return Engine(
-            replace(book, lists={**book.lists, **changed}), self.vocabulary, self.rater, self.periods,
+            replace(book, lists=standing), self.vocabulary, self.rater, self.periods,
             self._exchange.units, base_currency=self.base_currency,
         )  # fmt: skip
 
