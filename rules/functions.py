@@ -152,6 +152,15 @@ FUNCTIONS = {
             example="distance_km(geo.lat, geo.lon, first(geo.lat, 30d), first(geo.lon, 30d)) > 300",
         ),
         Function(
+            name="steps_down",
+            parameters=("any", "same", "number"),
+            result="number",
+            code="steps_down({0}, {1}, {2})",
+            about="whole steps by which the second lies below the first; a step is a share of the first",
+            example="steps_down(first(amount, quarter), amount, 0.1) >= 1",
+            may_be_missing=True,
+        ),
+        Function(
             name="is_multiple",
             parameters=("money", "money"),
             result="bool",

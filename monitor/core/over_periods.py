@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from monitor.core.periods import Periods
 
-QUANTILE_STEPS = 1_000_000
+QUANTILE_STEPS = MICRO = 1_000_000
 MOST_CUTS = 256
 """Windows whose periods are remembered."""
 Pieces = tuple[tuple[int, int], ...]
@@ -170,6 +170,23 @@ def change_over(values: Sequence[Any]) -> float | None:
     return change_between(earliest(values), newest(values))
 
 
+def steps_down(start: Any, value: Any, step: float) -> int | None:
+    """Return by how many whole steps, each a share of the start, a value lies below the start.
+
+    0 where it is not below; missing where start or step are not above 0. Counted in whole
+    millionths, so that a loss of exactly 10 % is a whole step of 0.1.
+
+    Examples
+    --------
+    >>> steps_down(1000, 901, 0.1), steps_down(1000, 900, 0.1), steps_down(1.0, 0.69, 0.1)
+    (0, 1, 3)
+    """
+    whole_start, size = round(start * MICRO), round(step * MICRO)
+    if whole_start <= 0 or size <= 0:
+        return None
+    return max(0, (whole_start - round(value * MICRO)) * MICRO // (whole_start * size))
+
+
 def falls(values: Sequence[Any]) -> int:
     """Return how often in a row, up to the newest, a value was smaller than the one before.
 
@@ -209,7 +226,7 @@ PERIOD_NAMES: dict[str, Any] = {
     function.__name__: function
     for function in (
         cut, of_each, in_a_row, filled, highest, lowest, together, middle, spread, unevenness, coefficient,
-        ranked, earliest, newest, change_between, change_over, falls, rises, holding, share_holding,
+        ranked, earliest, newest, change_between, change_over, steps_down, falls, rises, holding, share_holding,
     )
 }  # fmt: skip
 """What generated code may name."""
