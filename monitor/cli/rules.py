@@ -21,6 +21,7 @@ from monitor.cli.rulebooks import (
 )
 from monitor.cli.rules_catalogue import catalogue
 from monitor.cli.rules_check import check
+from monitor.cli.rules_costs import costs
 from monitor.cli.rules_diff import diff
 from monitor.cli.rules_schema import schema
 from monitor.cli.rules_test import run_tests
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Check, test, list and explain rules.")
 app.command()(catalogue)
 app.command()(check)
+app.command()(costs)
 app.command("test")(run_tests)
 app.command()(schema)
 app.command()(diff)
