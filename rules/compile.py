@@ -23,9 +23,10 @@ from rules.lists import list_to_plain
 from rules.lookups import met
 from rules.model import Expression, ListData, Rule
 from rules.nodes import Call, Name, Node
-from rules.patterns import absence, is_absence
+from rules.patterns import is_absence
 from rules.plan import StagePlan
 from rules.rendering import INDENT, Function, band_lines
+from rules.schedules import is_scheduled, schedule_mistakes, waits_for
 from rules.terms import Scope, Term, conjuncts
 from rules.vocabulary import Vocabulary
 
@@ -93,15 +94,15 @@ class _Compiler:
 
     def rule(self, number: int, rule: Rule) -> None:
         kinds = self.rule_kinds(rule)
-        if not kinds:
+        if not kinds and not is_scheduled(rule):
             return
-        rule = replace(rule, on=kinds)
+        rule = replace(rule, on=kinds or rule.on)
         if rule.subject not in self.vocabulary.subjects or self.vocabulary.subjects[rule.subject].within:
             owners = [name for name, subject in self.vocabulary.subjects.items() if subject.within is None]
             hint = nearest(rule.subject, owners) or f"one of {', '.join(owners)}"
             self.wrong(rule, "subject", f"unknown subject {rule.subject!r}", hint)
             return
-        if any(is_absence(part) for part in conjuncts(rule.when.node)):
+        if not kinds or any(is_absence(part) for part in conjuncts(rule.when.node)):
             self.timed(number, rule)
             return
         for kind in kinds:
@@ -109,6 +110,10 @@ class _Compiler:
 
     def rule_kinds(self, rule: Rule) -> tuple[str, ...]:
         found: list[str] = []
+        if is_scheduled(rule):
+            for problem, hint in schedule_mistakes(rule):
+                self.wrong(rule, "on", problem, hint)
+            return ()
         for pattern in rule.on:
             kinds = self.vocabulary.match(pattern)
             if not kinds:
@@ -154,13 +159,9 @@ class _Compiler:
     def timed(self, number: int, rule: Rule) -> None:
         """Compile a rule that waits: it is asked when its timer runs out, never for an event."""
         scope = self.scope(rule, None, rule.when)
-        parts = conjuncts(rule.when.node)
-        waits = [part for part in parts if is_absence(part)]
-        for second in waits[1:]:
-            scope.fail(second.at, "a rule waits for one thing only", "make two rules of it")
+        place, parts = waits_for(scope, rule)
         self.lets(rule, None)
-        codes = [scope.check(part, "bool").code for part in parts if not is_absence(part)]
-        place = absence(scope, waits[0])
+        codes = [scope.check(part, "bool").code for part in parts]
         if place is None:
             return
         condition = " and ".join(codes) or "True"

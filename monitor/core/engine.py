@@ -26,11 +26,12 @@ from monitor.core.rating import Rater
 from monitor.core.rerating import ACTION, Rerating
 from monitor.core.routes import CUSTOMER, Routes
 from monitor.core.runtime import NAMES, evidence
+from monitor.core.schedules import arm, next_due, taken_due
 from monitor.core.scorer import LEARNS, Scorer
 from monitor.core.state import Plan, State, restore
 from monitor.core.words import Words
 from rules.compile import Rulebook
-from rules.plan import StagePlan, TimerSlot
+from rules.plan import StagePlan
 from rules.vocabulary import Vocabulary
 
 
@@ -164,7 +165,7 @@ class Engine:
             if event.kind in LEARNS and self._routes.place(event) == (kind, subject_id):
                 _see_payment(event, state)
         state.remember(ref, answer.score, plain_answer(answer), self.grace_ms)
-        state.set_due()
+        self._set_due(state, state.now_ms)
         return answer
 
     def tick(self, time_ms: int, kind: str, subject_id: str, state: State) -> list[Assessment]:
@@ -177,10 +178,15 @@ class Engine:
             event_id="timer", ref=0, kind="tick", subject=kind, subject_id=subject_id, time_ms=time_ms
         )
         self._fire(state, time_ms, answer)
-        state.set_due()
+        self._set_due(state, time_ms)
         return [answer] if answer.hits or answer.rating or answer.notices or answer.failures else []
 
     # Inside.
+
+    def _set_due(self, state: State, time_ms: int) -> None:
+        if state.plan.schedules:
+            arm(state, self.periods, time_ms)
+        state.set_due()
 
     def _plan(self, kind: str) -> Plan:
         """Return the layout of a kind of subject; an empty one where no rule asks for the kind any more."""
@@ -260,7 +266,7 @@ class Engine:
         """Let time pass up to `time_ms`: rules' timers and the rating's, in the order they fall due."""
         while state.timer_ms and state.timer_ms <= time_ms:
             # A timer that was cancelled, or whose rule is gone, leaves its due time behind.
-            due = state.timer_ms = _next_timer(state)
+            due = state.timer_ms = next_due(state)
             if not 0 < due <= time_ms:
                 break
             if answer.subject == CUSTOMER:
@@ -268,7 +274,7 @@ class Engine:
             hits = self._expire(state, due, answer)
             state.now_ms = max(state.now_ms, due)
             answer.hits += hits
-            state.timer_ms = _next_timer(state)
+            state.timer_ms = next_due(state)
             if hits and answer.subject == CUSTOMER:
                 self._rerating.on_timer(state, due, answer, hits)
         if answer.subject == CUSTOMER:
@@ -276,13 +282,8 @@ class Engine:
 
     def _expire(self, state: State, due_ms: int, answer: Assessment) -> list[Hit]:
         hits: list[Hit] = []
-        for place, slot in enumerate(state.plan.slots):
-            held = state.slots[place]
-            if not held or not isinstance(slot, TimerSlot):
-                continue
-            for key in sorted(key for key, (due, _) in held.items() if due <= due_ms):
-                due, ref = held.pop(key)
-                hits += self._timer_hits(state, place, due, ref, answer)
+        for place, due, ref in taken_due(state, self.periods, due_ms):
+            hits += self._timer_hits(state, place, due, ref, answer)
         return hits
 
     def _timer_hits(self, state: State, place: int, due_ms: int, ref: int, answer: Assessment) -> list[Hit]:
@@ -337,13 +338,3 @@ def _see_payment(event: Event, state: State) -> None:
 def _is_passed(event: Event, kind: str, subject_id: str) -> bool:
     """Return whether the subject is touched only because the event taken back touched it."""
     return ALSO in event.facts and [kind, subject_id] in event.facts[ALSO]
-
-
-def _next_timer(state: State) -> int:
-    dues = [
-        due
-        for slot, held in zip(state.plan.slots, state.slots, strict=True)
-        if held and isinstance(slot, TimerSlot)
-        for due, _ in held.values()
-    ]
-    return min(dues, default=0)
