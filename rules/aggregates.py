@@ -12,6 +12,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from rules.asked import Asked, taken_apart
+from rules.circles import cycle
 from rules.flows import retention, turned_over
 from rules.nodes import Binary, Call, Group, Literal, Name
 from rules.over_periods import is_over_periods, over_periods
@@ -248,5 +249,6 @@ AGGREGATES: dict[str, Callable[[Scope, Asked], Term]] = {
     "quiet_for": _quiet_for,
     "retention": retention,
     "turned_over": turned_over,
+    "cycle": cycle,
 }
 """Every aggregate by name."""

@@ -14,14 +14,15 @@ OPTIONS = ("where", "of", "key", "lag", "prior", "min_n")
 FEW_OPTIONS = ("where", "of")
 
 
-MORE_OPTIONS: dict[str, tuple[str, ...]] = {
-    "retention": ("in", "out"),
-    "turned_over": ("in", "out", "within"),
+OPTIONS_OF = {
+    "known": FEW_OPTIONS,
+    "seen_for": FEW_OPTIONS,
+    "quiet_for": FEW_OPTIONS,
+    "retention": (*OPTIONS, "in", "out"),
+    "turned_over": (*OPTIONS, "in", "out", "within"),
+    "cycle": (*FEW_OPTIONS, "in", "out", "within", "length"),
 }
-"""Options of single aggregates, beside those of all."""
-
-
-WITHOUT_WINDOW = ("known", "seen_for", "quiet_for")
+"""Options of aggregates that take others."""
 
 
 @dataclass(slots=True)
@@ -41,8 +42,7 @@ class Asked:
 def taken_apart(scope: Scope, node: Call) -> Asked | None:
     """Return what an aggregate asks for, or tell what is wrong with it."""
     named = dict(node.named)
-    common = FEW_OPTIONS if node.function in WITHOUT_WINDOW else OPTIONS
-    options = (*common, *MORE_OPTIONS.get(node.function, ()))
+    options = OPTIONS_OF.get(node.function, OPTIONS)
     for name, value in node.named:
         if name not in options:
             hint = nearest(name, options) or f"options: {', '.join(options)}"

@@ -57,7 +57,7 @@ def _flows(scope: Scope, asked: Asked) -> Flows | None:
     guard = need[0][0].text() if value.nullable else ""
     columns, spans = [], []
     for side in ("in", "out"):
-        where = _side(scope, asked, side)
+        where = flow(scope, asked, side)
         if where is None:
             return None
         slot, s = series(scope, asked, guard, window, where)
@@ -67,8 +67,8 @@ def _flows(scope: Scope, asked: Asked) -> Flows | None:
     return Flows(columns[0], columns[1], tuple(spans))
 
 
-def _side(scope: Scope, asked: Asked, side: str) -> Node | None:
-    """Return the condition of one flow."""
+def flow(scope: Scope, asked: Asked, side: str) -> Node | None:
+    """Return the condition of one flow, `in` or `out`, or tell what is wrong with it."""
     given = dict(asked.node.named).get(side)
     at = asked.node.at
     own = given or Binary(at, "==", Name(at, "direction"), Literal(at, "text", side))

@@ -34,6 +34,7 @@ EXAMPLES = {
     "quiet_for": "quiet_for(of=payment.transfer) > 180d",
     "retention": "retention(amount, 7d, min_n=5) < 6h",
     "turned_over": "turned_over(amount, 30d, within=day) >= 0.75",
+    "cycle": "not missing(cycle(amount, 7d, within=0.1, length=3))",
 }
 """One example each, shown in hints and in the reference."""
 

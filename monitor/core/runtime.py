@@ -12,6 +12,7 @@ from functools import lru_cache
 from math import asin, cos, floor, radians, sin, sqrt
 from typing import TYPE_CHECKING, Any
 
+from monitor.core.circles import CIRCLES
 from monitor.core.flows import FLOWS
 from monitor.core.over_periods import PERIOD_NAMES
 from monitor.core.schedules import WAITS
@@ -332,5 +333,5 @@ NAMES: dict[str, Any] = {
     if callable(value)
     and not name.startswith("_")
     and name not in {"Callable", "Collection", "Sequence", "lru_cache"}
-} | {"U": UNSET, "floor": floor, "Series": Series, **PERIOD_NAMES, **WAITS, **FLOWS, **SEQUENCES}
+} | {"U": UNSET, "floor": floor, "Series": Series, **PERIOD_NAMES, **WAITS, **FLOWS, **CIRCLES, **SEQUENCES}
 """Everything generated code may name, apart from what depends on the institution."""

@@ -52,6 +52,11 @@ def problem_of(when, more="on: payment.transfer"):
         ("retention(amount, 7d) < 6", "cannot compare a duration with a number"),
         ("turned_over(amount, 7d) > 0.5", "turned_over needs `within`, a duration or `day`"),
         ("turned_over(amount, 7d, within=week) > 0.5", "turned_over needs `within`, a duration or `day`"),
+        ('cycle(amount, 7d, length=4) != ""', "cycle takes a `length` of 2 or 3 payments"),
+        ('cycle(amount, 7d, within=1) != ""', "cycle takes `within`, a share below 1"),
+        ('cycle(amount, month) != ""', "cycle looks back a length of time"),
+        ('cycle(amount, 7d, key=card) != ""', "cycle has no option 'key'"),
+        ("cycle(amount, 7d)", "expected true or false, was a text"),
     ],
 )
 def test_mistakes_about_flows_are_told(when, problem):
@@ -61,3 +66,15 @@ def test_mistakes_about_flows_are_told(when, problem):
 def test_a_flow_shares_its_series_with_the_sum_beside_it():
     book = compiled('sum(amount, 30d, where=direction == "in") >= 5000 CNY and retention(amount, 7d) < 6h')
     assert len(book.plans["customer"].slots) == 2
+
+
+def test_a_circle_is_about_a_customer():
+    when, more = "not missing(cycle(amount, 7d))", "on: payment.transfer\nsubject: counterparty"
+    assert problem_of(when, more) == "cycle is about a customer's payment"
+    assert problem_of(when, "on: auth.login") == "auth.login does not name both accounts"
+
+
+def test_only_a_rule_about_circles_has_the_payers_told():
+    book = compiled("not missing(cycle(amount, 7d, length=2))")
+    assert "counterparty" not in book.plans
+    assert len(compiled("not missing(cycle(amount, 7d))").plans["counterparty"].exports) == 1
