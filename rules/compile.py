@@ -15,6 +15,7 @@ from hashlib import sha256
 
 import rules.check as _check  # noqa: F401  fills the table of checks
 from rules.blocks import Block, nested
+from rules.echoes import ALONE, ECHOES, live_alone
 from rules.errors import ExpressionError, Mistake, RuleError, nearest
 from rules.feeding import slot_blocks
 from rules.functions import FUNCTIONS
@@ -102,6 +103,8 @@ class _Compiler:
             hint = nearest(rule.subject, owners) or f"one of {', '.join(owners)}"
             self.wrong(rule, "subject", f"unknown subject {rule.subject!r}", hint)
             return
+        # A stage is there though no rule remembers anything of its subjects.
+        self.plans.setdefault(rule.subject, StagePlan(rule.subject))
         if not kinds or any(is_absence(part) for part in conjuncts(rule.when.node)):
             self.timed(number, rule)
             return
@@ -134,6 +137,9 @@ class _Compiler:
                         f"{kind} names no {rule.subject} (it has no {subject.field})",
                         "take another subject or event",
                     )
+                elif kind in ECHOES and rule.subject != "customer":
+                    problem = f"a {rule.subject} hears of no {kind}: {ALONE}"
+                    self.wrong(rule, "on", problem, "set `subject: customer`")
         return tuple(sorted(set(found)))
 
     def wrong(self, rule: Rule, key: str, problem: str, hint: str) -> None:
@@ -151,7 +157,8 @@ class _Compiler:
             (scope.check(part, "bool") for part in conjuncts(rule.when.node)), key=lambda p: p.cost
         )
         valid = _validity(rule).removesuffix(" and ")
-        conditions = (*([valid] if valid else []), *(part.code for part in parts))
+        asked = [rule.when.text, *(expression.text for expression in rule.let.values())]
+        conditions = (*([valid] if valid else []), *live_alone(kind, asked), *(part.code for part in parts))
         block = Block(conditions, tuple(band_lines(number, choices, 0)), guarded=number)
         self.conditions.setdefault((rule.subject, kind), []).append(block)
         self.sight(number, rule, kind)
@@ -205,7 +212,8 @@ class _Compiler:
         listed = ", ".join(dict.fromkeys(spans))
         function.lines.append(f"{INDENT}saw = {{{pairs}}}")
         function.lines.append(f"{INDENT}say = {self.sentence(rule, kind)}")
-        function.lines.append(f"{INDENT}return saw, say, evidence([{listed}], r)")
+        people = f", involved([{listed}])" if rule.subject != "customer" else ""
+        function.lines.append(f"{INDENT}return saw, say, evidence([{listed}], r){people}")
         self.sights.append(function.render("e, d, S, F, st, t, now, r, late"))
 
     def sentence(self, rule: Rule, kind: str | None) -> str:

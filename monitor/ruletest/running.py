@@ -1,8 +1,8 @@
 """Rules under test: timelines in virtual time through the real codec and the real engine.
 
-Every case runs twice. The second time each state is packed and restored before it is asked, and each
-event is sent once more: a rule that answers differently after a restart or to a duplicate fails. A
-case that hits runs a third time with its events late, see `monitor.ruletest.generated`.
+Every case runs twice: among all rules, then with its rule alone, each state packed and restored before
+it is asked and each event sent once more. A rule that answers differently beside others, after a restart
+or to a duplicate fails. A case that hits runs a third time, late: see `monitor.ruletest.generated`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from monitor.core.rating import Rater
 from monitor.core.rating_config import RatingConfig
 from monitor.core.state import State
 from monitor.ruletest.case import Case
+from monitor.ruletest.desk import desk_failures, in_force
+from monitor.ruletest.generated import lateness_problems
 from monitor.ruletest.judging import differences
 from monitor.ruletest.parameters import with_params
 from monitor.ruletest.timeline import Moment, Timeline, Timelines
@@ -97,25 +99,43 @@ class RuleTests:
         if timeline.problems:
             return list(timeline.problems)
         try:
-            engine = self.engine_of(case)
+            engine, own = self.engine_of(case), self.own(case)
         except RuleError as error:
             return [str(mistake) for mistake in error.mistakes]
         played = play(engine, timeline)
         if played.problems:
             return played.problems
         problems = differences(timeline, played.hits)
-        again = play(engine, timeline, restarts=True)
+        again = play(own, timeline, restarts=True)
         problems += again.problems
-        if again.hits != played.hits:
-            problems.append(f"{case.place}: {case.name}: answers differ after a restart")
-        return problems
+        if _bare(again.hits) != _bare(played.hits):
+            problems.append(f"{case.place}: {case.name}: answers differ alone, after a restart")
+        if not problems:
+            late = lateness_problems(
+                self.timelines, own, timeline, played.hits, lambda one: play(own, one).hits
+            )
+            problems += late
+        return problems + (self._desk_failures(timeline) if case.needs_desk else [])
+
+    def _desk_failures(self, timeline: Timeline) -> list[str]:
+        case = timeline.case
+        unknown = [name for name in case.others if name not in self.rules]
+        if unknown:
+            return [f"{case.place}: with: no rule {', '.join(unknown)} among those tested"]
+        own = with_params(self.rules[case.rule], case)
+        engine = self.alone(in_force(case, self.rules, own), case.lists)
+        return desk_failures(engine, self.timelines, timeline)
+
+    def own(self, case: Case) -> Engine:
+        """Return the engine of the rule alone, with lists and figures of the case."""
+        key = (case.rule, frozenset(case.lists.items()), frozenset(case.params.items()))
+        if key not in self._engines:
+            self._engines[key] = self.alone([with_params(self.rules[case.rule], case)], case.lists)
+        return self._engines[key]
 
     def engine_of(self, case: Case) -> Engine:
         """Return the engine a case is played to: all rules, or the rule alone with figures of the case."""
-        if not case.params:
-            return self.engine(case.lists)
-        rule = with_params(self.rules[case.rule], case)
-        return self.alone([rule], case.lists)
+        return self.own(case) if case.params else self.engine(case.lists)
 
     def engine(self, lists: Lists) -> Engine:
         """Return the engine of all rules with some lists replaced."""
@@ -215,6 +235,11 @@ def _take(timeline: Timeline, moment: Moment, answer: Assessment, played: Played
         f"{case.file}:{line}: the rule failed: {why}" for rule, why in answer.failures if rule == case.rule
     ]
     played.hits += [hit for hit in answer.hits if hit.rule == case.rule]
+
+
+def _bare(hits: Sequence[Hit]) -> list[Hit]:
+    """Return hits without the mark of lateness where it depends on all rules: which events an entity sees."""
+    return [hit if hit.subject == "customer" else replace(hit, late=False) for hit in hits]
 
 
 def _restarted(engine: Engine, kind: str, state: State) -> State:

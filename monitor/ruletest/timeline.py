@@ -60,9 +60,9 @@ class Timelines:
     """
 
     def __init__(self, vocabulary: Vocabulary, base_currency: str, codec: Codec, periods: Periods) -> None:
-        self._vocabulary = vocabulary
+        self.vocabulary = vocabulary
         self._base_currency = base_currency
-        self._codec = codec
+        self.codec = codec
         self._zone = periods.zone
 
     def of(self, case: Case) -> Timeline:
@@ -97,7 +97,7 @@ class Timelines:
         except ValueError as error:
             problems.append(f"{case.file}:{step.line}: {error}")
             return Moment(step, time_ms, None)
-        event = self._codec.decode(record)
+        event = self.codec.decode(record)
         if isinstance(event, Rejection):
             problems += [f"{case.file}:{step.line}: {fault}" for fault in event.faults]
             return Moment(step, time_ms, None)
@@ -106,10 +106,10 @@ class Timelines:
     def _past(self, case: Case) -> list[Step]:
         """Return the events that tell the profile and the account of a case."""
         customers = {str(step.values.get("customer_id", "c1")) for step in case.steps if step.kind}
-        told = [*_told(case.profile, self._vocabulary.profile, "customer.created")]
+        told = [*_told(case.profile, self.vocabulary.profile, "customer.created")]
         told += [
             (kind, {**values, "account_id": "a1"})
-            for kind, values in _told(case.account, self._vocabulary.account, "account.opened")
+            for kind, values in _told(case.account, self.vocabulary.account, "account.opened")
         ]
         return [
             Step(
@@ -124,18 +124,18 @@ class Timelines:
         ]
 
     def _record(self, case: Case, step: Step, values: dict[str, Any], start_ms: int) -> bytes:
-        kind = self._vocabulary.kinds[step.kind]
+        kind = self.vocabulary.kinds[step.kind]
         if case.account and "account_id" in kind.fields:
             values.setdefault("account_id", "a1")
         for name in sorted(kind.required - {"event_id", "event_type", "occurred_at"} - values.keys()):
-            values[name] = self._stand_in(self._vocabulary.fields[name])
+            values[name] = self._stand_in(self.vocabulary.fields[name])
         plain: dict[str, Any] = {
             "event_id": step.id, "event_type": step.kind, "occurred_at": _time(start_ms + step.at_ms),
         }  # fmt: skip
         for name, text in values.items():
             outer, dot, inner = name.partition(".")
             holder = plain.setdefault(outer, {}) if dot else plain
-            holder[inner if dot else name] = _value(self._vocabulary.fields[name], text, start_ms)
+            holder[inner if dot else name] = _value(self.vocabulary.fields[name], text, start_ms)
         return encode(plain)
 
     def _stand_in(self, field: Field) -> str:
