@@ -54,8 +54,28 @@ _STALE_S = 60.0
 
 
 def topics(settings: Settings) -> Topics:
-    """Return the topics of a cluster: a stage for every kind of subject of the vocabulary."""
-    return Topics(settings.kafka.prefix, settings.kafka.partitions, tuple(load_vocabulary().subjects))
+    """Return the topics of a cluster: a stage for every kind of subject, rare ones where settings say so."""
+    asked = settings.kafka.subjects
+    kinds = [one for one in load_vocabulary().subjects.values() if not one.rare or one.name in asked]
+    return Topics(settings.kafka.prefix, settings.kafka.partitions, tuple(one.name for one in kinds))
+
+
+def _served(parts: tuple[Engine, Codec], names: Topics) -> tuple[Engine, Codec]:
+    """Return the parts, whose rules ask for no kind of subject without topics.
+
+    Raises
+    ------
+    ConfigurationError
+        They do.
+    """
+    missing = [stage for stage in parts[0].rulebook.stages if stage not in names.stages]
+    if missing:
+        told = ", ".join(missing)
+        raise ConfigurationError(
+            f"kafka.subjects: rules ask for {told}, which has no topics\n"
+            f"  hint: add {told} to kafka.subjects of desk and workers, and start them again"
+        )
+    return parts
 
 
 def run_desk(settings: Settings, configuration: Configuration) -> None:
@@ -138,7 +158,7 @@ def _desk_runner(
 
     @lru_cache(maxsize=4)
     def parts_for(digest: str) -> tuple[Engine, Codec]:
-        return _parts(memory.archive(digest))
+        return _served(_parts(memory.archive(digest)), topics(settings))
 
     def adopt(digest: str) -> None:
         desk.adopt(desk_settings(Configuration.of_archive(archive(db, digest))))

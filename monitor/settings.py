@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from alerts.inbox.access import ROLES
 from alerts.lifecycle import SEVERITIES
 from alerts.ports import TOPICS
+from rules.vocabulary import load_vocabulary
 
 _CLOCK_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
@@ -65,6 +66,13 @@ def _roles(values: tuple[str, ...]) -> str | None:
 
 def _topics(values: tuple[str, ...]) -> str | None:
     return _some(values) or _each_of(TOPICS)(values)
+
+
+def _rare_subjects(values: tuple[str, ...]) -> str | None:
+    known = (
+        [subject.name for subject in load_vocabulary().subjects.values() if subject.rare] if values else []
+    )
+    return _each_of(known)(values)
 
 
 def _zone(value: str) -> str | None:
@@ -212,6 +220,8 @@ class Kafka:
     """First part of the names of all topics and groups: two monitors may share a broker."""
     partitions: int = _setting(12, _between(1, 1_000))
     """Of every topic between desk and workers; no more workers than these have work at once."""
+    subjects: tuple[str, ...] = _setting((), _rare_subjects)
+    """Rare kinds of subjects that have topics too: those that rules ask for, e.g. `bank`."""
     replication: int = _setting(1, _between(1, 10))
     """Copies of every topic: 3 where nothing may be lost with a broker."""
     security: str = _setting("plaintext", _one_of("plaintext", "ssl", "sasl_plaintext", "sasl_ssl"))

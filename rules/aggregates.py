@@ -134,8 +134,16 @@ def _raw(method: str, *, orderly: bool) -> Callable[[Scope, Asked], Term]:
         span = shared(window.span.format(s=s))
         code = shared(f"{method}({s}, {slot.column(need[0][0], item=True)}, {span})")
         counts = method == "distinct"
+        # Whom it counted, a hit about another subject can tell.
+        people = (
+            f", {slot.column(need[0][0], item=True)}" if counts and need[0][0].text() == "customer_id" else ""
+        )
         term = Term(
-            "number" if counts else value.type, code, nullable=not counts, cost=4, spans=(f"({s}, {span})",)
+            "number" if counts else value.type,
+            code,
+            nullable=not counts,
+            cost=4,
+            spans=(f"({s}, {span}{people})",),
         )
         return shortened(term, asked, f"width({span})")
 

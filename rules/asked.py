@@ -98,9 +98,11 @@ def _key(scope: Scope, node: Node | None) -> tuple[tuple[str, ...], str | None]:
     if node is None:
         return (), scope.stage
     fields: list[str] = []
+    named: set[str] = set()
     for item in node.items if isinstance(node, Group) else (node,):
         name = item.name if isinstance(item, Name) else ""
         subject = scope.vocabulary.subjects.get(name)
+        named |= {name} if subject else set()
         name = subject.field if subject else name
         if name not in scope.vocabulary.fields:
             known = [*scope.vocabulary.subjects, *scope.vocabulary.fields]
@@ -112,7 +114,7 @@ def _key(scope: Scope, node: Node | None) -> tuple[tuple[str, ...], str | None]:
     owners = {
         subject.field: subject.name
         for subject in scope.vocabulary.subjects.values()
-        if subject.within is None
+        if subject.within is None and (not subject.rare or subject.name in named)
     }
     own = scope.vocabulary.subjects[scope.stage].field
     if own in fields or not any(field in owners for field in fields):
@@ -121,7 +123,7 @@ def _key(scope: Scope, node: Node | None) -> tuple[tuple[str, ...], str | None]:
         scope.fail(
             node.at,
             f"a rule about a {scope.stage} cannot use a key of another subject",
-            "set `subject: customer`",
+            f"write key=({own}, ...) to stay with the {scope.stage}, or set `subject: customer`",
         )
         return (), None
     owner = next(field for field in fields if field in owners)

@@ -14,8 +14,11 @@ CHANGE = tuple(field.name for field in fields(RatingChange))
 NOTICE = tuple(field.name for field in fields(RatingNotice))
 MILLION = 1_000_000
 """Scores are kept in millionths."""
-Sight = tuple[dict[str, Any], str, tuple[int, ...]]
-"""What a condition saw, the sentence, the references of the events."""
+MOST_CUSTOMERS = 20
+"""Of the customers a hit about another subject involves, so many are told."""
+Sight = tuple[Any, ...]
+"""What a condition saw, the sentence, the references of the events; about another subject than the
+customer the customers it counted too."""
 
 
 def make_hit(
@@ -30,7 +33,8 @@ def make_hit(
 ) -> Hit:
     """Return the hit of a rule's band, with what it saw."""
     chosen = rule.bands[band]
-    saw, say, refs = sight
+    saw, say, refs, *people = sight
+    customers = tuple(dict.fromkeys((*customers, *(name for found in people for name in found))))
     return Hit(
         rule=rule.id,
         version=rule.version,
@@ -52,7 +56,7 @@ def make_hit(
         evidence=refs,
         disclosure=rule.disclosure,
         triage=rule.triage,
-        customers=customers,
+        customers=customers[:MOST_CUSTOMERS],
         recommended=rule.disposition,
     )
 

@@ -10,6 +10,7 @@ from monitor.core.feedback import FEEDBACK
 from monitor.core.place import PLACES
 from monitor.core.scorer import LEARNS
 from rules.compile import Rulebook
+from rules.vocabulary import Subject as Kind
 from rules.vocabulary import Vocabulary
 
 CUSTOMER = "customer"
@@ -29,7 +30,7 @@ class Routes:
         self._routes = {kind: _route(kind, rulebook, vocabulary) for kind in vocabulary.kinds}
         self._places = {
             kind: [
-                (stage, _reader(vocabulary.subjects[stage].field))
+                (stage, _reader(vocabulary.subjects[stage]))
                 for stage in PLACES
                 if stage in vocabulary.kinds[kind].subjects and stage in rulebook.stages
             ]
@@ -61,18 +62,19 @@ class Routes:
 def _route(kind: str, rulebook: Rulebook, vocabulary: Vocabulary) -> list[tuple[str, Read]]:
     carried = vocabulary.kinds[kind].subjects
     return [
-        (stage, _reader(vocabulary.subjects[stage].field))
+        (stage, _reader(vocabulary.subjects[stage]))
         for stage in rulebook.stages
         if stage in carried and (stage == CUSTOMER or kind in rulebook.kinds[stage])
     ]
 
 
-def _reader(field: str) -> Read:
-    head, _, tail = field.partition(".")
+def _reader(subject: Kind) -> Read:
+    head, _, tail = subject.field.partition(".")
+    otherwise = subject.otherwise
 
     def read(data: Any) -> str | None:
         value = getattr(data, head)
         found: str | None = getattr(value, tail) if tail and value is not None else value
-        return found
+        return otherwise if found is None else found
 
     return read

@@ -314,10 +314,10 @@ def cancel_timer(slots: list[Any], place: int, key: str | None, time_ms: int, fo
 # What a hit shows.
 
 
-def evidence(spans: Sequence[tuple[Series | None, Span]], ref: int) -> tuple[int, ...]:
+def evidence(spans: Sequence[tuple[Any, ...]], ref: int) -> tuple[int, ...]:
     """Return the references of the events in some ranges, oldest first, at most the newest 50."""
     found: dict[int, int] = {}
-    for s, (i, j) in spans:
+    for s, (i, j), *_ in spans:
         if s is not None:
             start = max(i, j - MOST_EVIDENCE)
             found.update(zip(s.refs[start:j], s.times[start:j], strict=True))
@@ -325,6 +325,15 @@ def evidence(spans: Sequence[tuple[Series | None, Span]], ref: int) -> tuple[int
     ordered = sorted(found, key=lambda one: (found[one], one))
     # A schedule has no event of its own.
     return (*ordered[-(MOST_EVIDENCE - 1) :], ref) if ref else tuple(ordered[-MOST_EVIDENCE:])
+
+
+def involved(spans: Sequence[tuple[Any, ...]]) -> tuple[str, ...]:
+    """Return the customers that ranges with a column of customers hold, the last seen first."""
+    found: dict[str, None] = {}
+    for s, (i, j), *columns in spans:
+        for column in columns if s is not None else ():
+            found |= dict.fromkeys(reversed(s.items[column][i:j]))
+    return tuple(found)
 
 
 NAMES: dict[str, Any] = {

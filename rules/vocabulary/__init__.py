@@ -83,6 +83,10 @@ class Subject:
     about: str = ""
     within: str | None = None
     """The subject in whose state it lives; None = it has a state of its own."""
+    rare: bool = False
+    """Few rules ask for it: a key written as its field stays within the rule's own subject."""
+    otherwise: str | None = None
+    """The id where the field was not sent; None = the event names no such subject."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
