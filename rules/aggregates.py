@@ -13,6 +13,7 @@ from fractions import Fraction
 
 from rules.asked import Asked, taken_apart
 from rules.circles import cycle
+from rules.echoes import ALONE, ECHOES
 from rules.flows import retention, turned_over
 from rules.nodes import Binary, Call, Group, Literal, Name
 from rules.over_periods import is_over_periods, over_periods
@@ -46,6 +47,10 @@ def _fact(scope: Scope, node: Call, asked: Asked) -> Term:
     if scope.kind is None:
         return scope.fail(
             node.at, f"no event is at hand when a time runs out, so no {asked.stage}", "leave the key out"
+        )
+    if not ECHOES.isdisjoint(asked.kinds):
+        return scope.fail(
+            node.at, f"a {asked.stage} hears of no such event: {ALONE}", "add customer_id to the key"
         )
     inner = replace(scope, stage=asked.stage, seen={})
     named = tuple((name, value) for name, value in node.named if name != "key")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rules.blocks import INDENT, Block
+from rules.echoes import live_alone
 from rules.nodes import Node
 from rules.plan import MarkerSlot, ScheduleSlot, SequenceSlot, SeriesSlot, SightingsSlot, Slot, TimerSlot
 from rules.terms import Scope, Term, conjuncts
@@ -13,6 +15,18 @@ from rules.windowed import key_code
 
 def slot_blocks(scope: Scope, place: int, slot: Slot, kind: str) -> tuple[list[Block], list[Block]]:
     """Return the code that feeds a slot before the rules are asked, and after."""
+    heard = live_alone(kind, [slot.signature()])
+    early, late = _blocks(scope, place, slot, kind)
+    if heard:
+        early, late = _under(heard, early), _under(heard, late)
+    return early, late
+
+
+def _under(conditions: tuple[str, ...], blocks: Sequence[Block]) -> list[Block]:
+    return [replace(block, conditions=(*conditions, *block.conditions)) for block in blocks]
+
+
+def _blocks(scope: Scope, place: int, slot: Slot, kind: str) -> tuple[list[Block], list[Block]]:
     if isinstance(slot, SeriesSlot):
         return ([_push(scope, place, slot)] if kind in slot.selection.kinds else []), []
     if isinstance(slot, SightingsSlot | MarkerSlot):

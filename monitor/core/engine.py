@@ -5,29 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from typing import Any
-from zlib import crc32
 
 from monitor.core.answers import again, make_hit, plain_answer
 from monitor.core.assessment import Assessment, Hit
 from monitor.core.classifier import Classifier, ClassifierVersion
 from monitor.core.conversion import Convert, by_day
+from monitor.core.echoes import Echoes
 from monitor.core.events import ALSO, REVERSAL, Event, taken_back
 from monitor.core.features import FEATURES
 from monitor.core.features import NAMES as SEEN
-from monitor.core.feedback import FEEDBACK, label_of
+from monitor.core.feedback import FEEDBACK
 from monitor.core.known import remember, setters
 from monitor.core.listed import by_entry, prepared
 from monitor.core.models.config import ModelsConfig
 from monitor.core.models.ensemble import Ensemble
+from monitor.core.models.scale import Scale
 from monitor.core.models.version import Version
+from monitor.core.notable import lookout
+from monitor.core.payments import judge, see_payment
 from monitor.core.periods import Periods
-from monitor.core.place import FACT, PLACES, Place
+from monitor.core.place import PLACES
 from monitor.core.rating import Rater
 from monitor.core.rerating import ACTION, Rerating
 from monitor.core.routes import CUSTOMER, Routes
 from monitor.core.runtime import NAMES, evidence
 from monitor.core.schedules import arm, next_due, taken_due
-from monitor.core.scorer import LEARNS, Scorer
+from monitor.core.scorer import LEARNS, NOTHING_HEARD, Scorer
 from monitor.core.state import Plan, State, restore
 from monitor.core.words import Words
 from rules.compile import Rulebook
@@ -101,7 +104,8 @@ class Engine:
         }
         self._timers = {stage: space[f"{stage}__timers"] for stage in rulebook.stages}
         self._routes = Routes(rulebook, vocabulary)
-        self.scorer = Scorer(vocabulary, periods)
+        self.scorer = Scorer(vocabulary, periods, models)
+        self._echoes = Echoes(vocabulary, rulebook.kinds[CUSTOMER], self._ask_customer, self._rerating)
         self._profile = setters(vocabulary.profile)
         self._account = setters(vocabulary.account)
 
@@ -113,8 +117,10 @@ class Engine:
             return [(CUSTOMER, event.facts["subject_id"])] if subject == CUSTOMER else []
         return self._routes.subjects(event)
 
-    def scoring_with(self, version: bytes | None, populations: Sequence[bytes] = ()) -> Engine:
-        """Return an engine alike that scores by these versions, of the classifier and of the populations."""
+    def scoring_with(
+        self, version: bytes | None, populations: Sequence[bytes] = (), scale: bytes | None = None
+    ) -> Engine:
+        """Return an engine alike that scores by these versions: classifier, populations, scale."""
         packed = None if version is None else ClassifierVersion.of_packed(version)
         # Features may have been added since; a version of other ones says nothing of these.
         fits = packed is not None and packed.features == SEEN
@@ -123,6 +129,7 @@ class Engine:
         engine.scorer.classifier = Classifier(packed) if packed is not None and fits else None
         configs = self.models.populations if self.models else ()
         engine.scorer.ensemble = Ensemble(configs, FEATURES, map(Version.of_packed, populations))
+        engine.scorer.lookout = lookout(None if scale is None else Scale.of_packed(scale), self.models)
         return engine
 
     def new_state(self, kind: str) -> State:
@@ -156,14 +163,14 @@ class Engine:
         if time_ms > state.now_ms:
             state.now_ms = time_ms
         if event.kind in FEEDBACK:
-            _judge(event, kind, state)
+            judge(event, kind, state)
         is_passed = _is_passed(event, kind, subject_id)
         if kind == CUSTOMER and not is_passed:
             self._assess_customer(event, state, answer)
         elif not self._take_back(event, state) and not is_passed:
             answer.hits += self._ask(event, kind, state, answer)
             if event.kind in LEARNS and self._routes.place(event) == (kind, subject_id):
-                _see_payment(event, state)
+                see_payment(event, state)
         state.remember(ref, answer.score, plain_answer(answer), self.grace_ms)
         self._set_due(state, state.now_ms)
         return answer
@@ -180,6 +187,39 @@ class Engine:
         self._fire(state, time_ms, answer)
         self._set_due(state, time_ms)
         return [answer] if answer.hits or answer.rating or answer.notices or answer.failures else []
+
+    def feed(self, event: Event, kind: str, subject_id: str, state: State) -> None:
+        """Take an event into what a state remembers for the rules, as `assess` does, and say nothing.
+
+        Nothing is rated or scored; each event is to come once.
+        """
+        is_late = event.time_ms < state.now_ms
+        if is_late and event.time_ms < state.now_ms - self.grace_ms:
+            return
+        if state.timer_ms:
+            self.elapse(event.time_ms, kind, subject_id, state)
+        state.now_ms = max(state.now_ms, event.time_ms)
+        is_passed = _is_passed(event, kind, subject_id)
+        if kind == CUSTOMER and not is_passed:
+            self._learn_profile(event.kind, event.data, event.time_ms, state)
+        if not self._take_back(event, state) and not is_passed:
+            answer = Assessment(
+                event_id=event.id, ref=event.ref, kind=event.kind,
+                subject=kind, subject_id=subject_id, time_ms=event.time_ms, late=is_late,
+            )  # fmt: skip
+            self._ask(event, kind, state, answer, _Unheard())
+
+    def elapse(self, time_ms: int, kind: str, subject_id: str, state: State) -> None:
+        """Let the timers of rules that fell due by then run out, and say nothing."""
+        answer = Assessment(
+            event_id="timer", ref=0, kind="tick", subject=kind, subject_id=subject_id, time_ms=time_ms
+        )
+        self._fire(state, time_ms, answer)
+
+    def rearm(self, state: State) -> None:
+        """Set when a state falls due, after its timers were exchanged."""
+        state.timer_ms = next_due(state)
+        state.set_due()
 
     # Inside.
 
@@ -199,8 +239,12 @@ class Engine:
             return
         hits = self._ask(event, CUSTOMER, state, answer)
         answer.hits += hits
-        scored = self.scorer.score(event, state, answer, hits) if kind in LEARNS else 0.0
-        self._rerating.on_event(event, state, answer, hits, scored, changed=changed)
+        heard = self.scorer.score(event, state, answer, hits) if kind in LEARNS else NOTHING_HEARD
+        chance = answer.score if self.scorer.classifier else 0.0
+        hits += self._echoes.of_event(event, state, answer, hits, heard.oddness, chance)
+        since = len(answer.rating)
+        self._rerating.on_event(event, state, answer, hits, heard, changed=changed)
+        self._echoes.of_ratings(event, state, answer, since)
 
     def _learn_profile(self, kind: str, data: Any, time_ms: int, state: State) -> bool:
         setters = self._profile.get(kind)
@@ -219,11 +263,13 @@ class Engine:
         state.forget_event(target)
         return event.data.reversal_of is not None and event.kind != REVERSAL
 
-    def _ask(self, event: Event, stage: str, state: State, answer: Assessment) -> list[Hit]:
+    def _ask(
+        self, event: Event, stage: str, state: State, answer: Assessment, unheard: list[Any] | None = None
+    ) -> list[Hit]:
         function = self._functions.get((stage, event.kind))
         if function is None:
             return []
-        found: list[Any] = []
+        found: list[Any] = [] if unheard is None else unheard
         failures: list[tuple[int, str]] = []
         function(
             event,
@@ -251,6 +297,9 @@ class Engine:
             for n, band, sight in found
         ]
 
+    def _ask_customer(self, event: Event, state: State, answer: Assessment) -> list[Hit]:
+        return self._ask(event, CUSTOMER, state, answer)
+
     def _see(self, found: list[Any], kind: str, *arguments: Any) -> None:
         """Replace (rule, band) by (rule, band, what it saw), before sightings of the event are noted."""
         found.sort()
@@ -269,16 +318,23 @@ class Engine:
             due = state.timer_ms = next_due(state)
             if not 0 < due <= time_ms:
                 break
-            if answer.subject == CUSTOMER:
-                self._rerating.tick(state, due - 1, answer)
+            self._rate_by_time(state, due - 1, answer)
             hits = self._expire(state, due, answer)
             state.now_ms = max(state.now_ms, due)
             answer.hits += hits
-            state.timer_ms = next_due(state)
             if hits and answer.subject == CUSTOMER:
+                hits += self._echoes.of_timer(hits, state, answer)
+                since = len(answer.rating)
                 self._rerating.on_timer(state, due, answer, hits)
+                self._echoes.of_ratings(None, state, answer, since)
+            state.timer_ms = next_due(state)
+        self._rate_by_time(state, time_ms, answer)
+
+    def _rate_by_time(self, state: State, time_ms: int, answer: Assessment) -> None:
         if answer.subject == CUSTOMER:
+            since = len(answer.rating)
             self._rerating.tick(state, time_ms, answer)
+            self._echoes.of_ratings(None, state, answer, since)
 
     def _expire(self, state: State, due_ms: int, answer: Assessment) -> list[Hit]:
         hits: list[Hit] = []
@@ -318,21 +374,11 @@ class Engine:
         ]
 
 
-def _judge(event: Event, kind: str, state: State) -> None:
-    """Note what an earlier payment of the customer, or at the place, turned out to be."""
-    label = label_of(event)
-    place = state.place.repute if state.place else None
-    repute = state.repute if kind == CUSTOMER else place
-    if label is not None and repute is not None:
-        who = crc32((getattr(event.data, "customer_id", None) or "").encode())
-        repute.judge(label.ref, event.time_ms // 1000, is_fraud=label.is_fraud, who=who)
+class _Unheard(list[Any]):
+    """Takes hits of the past, of which nobody is told; it stays empty."""
 
-
-def _see_payment(event: Event, state: State) -> None:
-    """Attach what is known of the place of a payment, then take the payment in."""
-    if state.place is None:
-        state.place = Place()
-    event.facts[FACT] = state.place.see(event.ref, event.time_ms // 1000, event.data.amount)
+    def append(self, item: Any) -> None:
+        """Forget a hit."""
 
 
 def _is_passed(event: Event, kind: str, subject_id: str) -> bool:

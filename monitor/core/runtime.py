@@ -322,6 +322,7 @@ def evidence(spans: Sequence[tuple[Any, ...]], ref: int) -> tuple[int, ...]:
             start = max(i, j - MOST_EVIDENCE)
             found.update(zip(s.refs[start:j], s.times[start:j], strict=True))
     found.pop(ref, None)
+    found.pop(0, None)  # what time alone led to
     ordered = sorted(found, key=lambda one: (found[one], one))
     # A schedule has no event of its own.
     return (*ordered[-(MOST_EVIDENCE - 1) :], ref) if ref else tuple(ordered[-MOST_EVIDENCE:])

@@ -106,7 +106,10 @@ class Series:
         """Return where an event stands, or where it would if it is not in the series."""
         rows, width = self.rows, self.width
         if rows and rows[-1] == ref:
-            return len(rows) // width - 1
+            at = len(rows) // width - 1
+            while at and rows[at * width - 1] == ref:  # what an event led to bears its reference
+                at -= 1
+            return at
         end = self.after(time_ms)
         for at in range(self.after(time_ms - 1), end):
             if rows[at * width + width - 1] == ref:
