@@ -19,6 +19,7 @@ from monitor.cli.rulebooks import (
     mistakes_told,
     refuse,
 )
+from monitor.cli.rules_backtest import backtest
 from monitor.cli.rules_catalogue import catalogue
 from monitor.cli.rules_check import check
 from monitor.cli.rules_costs import costs
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from rules.model import Expression, Rule
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Check, test, list and explain rules.")
+app.command()(backtest)
 app.command()(catalogue)
 app.command()(check)
 app.command()(costs)

@@ -1,0 +1,299 @@
+"""A back-test over a small bank: equal to the ledger, equal twice, and it touches nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sqlite3
+from collections import Counter
+from contextlib import closing
+
+import orjson
+import pytest
+from typer.testing import CliRunner
+
+from alerts.facts import RATING_RULE
+from monitor.app import HOUR_MS, open_data
+from monitor.backtest.bench import Request, backtest
+from monitor.backtest.job import Origin
+from monitor.backtest.page import page
+from monitor.backtest.past import Past
+from monitor.backtest.run import period_of
+from monitor.candidates import Known, overlaid, without
+from monitor.cli import build_app
+from monitor.configuration import read_configuration
+from monitor.settings import Settings
+from streams.ports import Record
+from streams.stores.sqlite import read_only
+
+START_MS = 1_767_225_600_000
+DAY_MS = 86_400_000
+RULE = """id: {id}
+title: {title}
+dimension: fraud
+on: payment.transfer
+when: {when}
+points: {points}
+severity: high
+status: {status}
+say: "{{amount}}"
+why: because
+source: practice
+triage: [look]
+owner: me
+"""
+RULES = {
+    "X-1": ("Large payment", "amount >= 10000 CNY", "live"),
+    "X-2": ("Many payments", "count(3d) >= 2 and amount >= 9000 CNY", "live"),
+    "X-3": ("Any payment of some size", "amount >= 5000 CNY", "shadow"),
+}
+
+
+def write(folder, name, **changes):
+    title, when, status = RULES[name]
+    values = {"id": name, "title": title, "when": when, "status": status, "points": 30} | changes
+    (folder / f"{name}.yaml").write_text(RULE.format(**values), encoding="utf-8")
+
+
+def event(name, kind, at_ms, **fields):
+    from datetime import UTC, datetime
+
+    moment = datetime.fromtimestamp((START_MS + at_ms) / 1000, UTC).isoformat(timespec="milliseconds")
+    plain = {"event_id": name, "event_type": kind, "occurred_at": moment, "source_system": "core", **fields}
+    return Record(orjson.dumps(plain))
+
+
+def payments():
+    """Forty customers, ten days; the amount tells who is large."""
+    for day in range(10):
+        for customer in range(40):
+            if (customer + day) % 3:
+                amount = 700 * ((customer * 7 + day * 3) % 20)
+                at_ms = day * DAY_MS + customer * 60_000
+                yield event(
+                    f"p{day}-{customer}", "payment.transfer", at_ms, customer_id=f"C{customer}",
+                    amount=f"{amount + 1}.00", currency="CNY", direction="out", account_id=f"A{customer}",
+                    counterparty={"account": f"B{customer % 5}"},
+                )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory, repository):
+    """A data directory: payments, what officers decided, and two words on payments."""
+    folder = tmp_path_factory.mktemp("bank")
+    pack = folder / "pack"
+    pack.mkdir()
+    for name in RULES:
+        write(pack, name)
+    configuration = read_configuration(Settings(), repository / "config", [str(pack)])
+    opened = open_data(folder / "data", Settings(), configuration, sync="normal", tick_every_ms=HOUR_MS)
+    with closing(opened):
+        records = list(payments())
+        outcomes = opened.processor.process(records[:150])
+        assert {outcome.status for outcome in outcomes} == {"accepted"}
+        rows = opened.store.db.execute(
+            "SELECT id FROM alerts WHERE rule = 'X-1' ORDER BY opened_ms, id LIMIT 4"
+        ).fetchall()
+        close = [
+            event(
+                f"a{n}", "alert.closed", 6 * DAY_MS, alert_id=alert_id, actor="ann", reason="seen",
+                disposition="false_positive" if n % 2 else "true_positive.fraud_confirmed",
+            )
+            for n, (alert_id,) in enumerate(rows)
+        ]  # fmt: skip
+        assert [outcome.status for outcome in opened.processor.process(close)] == ["accepted"] * 4
+        opened.processor.process(records[150:])
+        opened.processor.process(
+            [
+                event("v1", "verdict", 10 * DAY_MS, of_event="p4-6", verdict="fraud", customer_id="C6"),
+                event("v2", "verdict", 10 * DAY_MS, of_event="p8-9", verdict="genuine", customer_id="C9"),
+            ]
+        )
+    return folder
+
+
+@pytest.fixture
+def compare(bank):
+    def compared(candidate=None, from_day=0, to_day=11, warm_up_ms=None):
+        origin = Origin(bank / "data")
+        with closing(origin.connect()) as db:
+            known = Known.of(db)
+            ends = START_MS + from_day * DAY_MS, START_MS + to_day * DAY_MS
+            request = Request(
+                origin=origin,
+                period=period_of(Past(db), *ends, warm_up_ms),
+                baseline=known.in_force,
+                candidate=candidate(known.in_force) if candidate else None,
+                side_by_side=False,
+            )
+            return backtest(db, request)
+
+    return compared
+
+
+def ledger(bank, kind):
+    with closing(read_only(bank / "data" / "riskmon.db")) as db:
+        rows = db.execute("SELECT time_ms, subject, body FROM ledger WHERE kind = ?", (kind,)).fetchall()
+    return [(time_ms, subject, json.loads(body)) for time_ms, subject, body in rows]
+
+
+def by_rule(report):
+    return {row["rule"]: row for row in report["rules"]}
+
+
+def test_the_rules_in_force_against_themselves_differ_in_nothing(compare):
+    report = compare(lambda base: base)
+    assert report["sides"]["before"] == report["sides"]["after"]
+    assert all(
+        row["before"] == row["after"] and not row["gained"] and not row["lost"] for row in report["rules"]
+    )
+    assert report["grades"]["end_riskier"] == report["grades"]["end_safer"] == 0
+    assert report["differences"][-1] == "nothing differs"
+
+
+def test_the_baseline_has_the_hits_alerts_and_grades_that_the_ledger_has(bank, compare):
+    report = compare()
+    hits = Counter(body["rule"] for _, _, body in ledger(bank, "hit"))
+    raised = Counter(body["rule"] for _, _, body in ledger(bank, "alert") if body["action"] == "raised")
+    assert {
+        row["rule"]: row["before"]["hits"] for row in report["rules"] if row["rule"] != RATING_RULE
+    } == hits
+    assert {
+        row["rule"]: row["before"]["alerts"] for row in report["rules"] if row["before"]["alerts"]
+    } == raised
+    assert sum(row["before"] for row in report["days"]) == sum(raised.values())
+    last = {subject: body["grade"] for _, subject, body in ledger(bank, "rating")}
+    at_end = Counter(last.values())
+    assert [report["grades"]["end"][n][n] for n in range(5)] == [at_end[grade] for grade in range(10, 15)]
+
+
+def test_a_lower_threshold_gains_exactly_the_payments_between_the_two(bank, compare, tmp_path):
+    write(tmp_path, "X-1", when="amount >= 7000 CNY")
+    row = by_rule(compare(lambda base: overlaid(base, [tmp_path])))["X-1"]
+    bodies = [json.loads(record.body) for record in payments()]
+    between = [body for body in bodies if 7000 <= float(body["amount"]) < 10_000]
+    assert (row["gained"], row["lost"]) == (len(between), 0)
+    assert row["gained_examples"][0]["event"] == between[0]["event_id"]
+
+
+def test_a_rule_left_out_loses_its_hits_and_the_others_keep_theirs(bank, compare):
+    rows = by_rule(compare(lambda base: without(base, ["X-2"])))
+    count = sum(body["rule"] == "X-2" for _, _, body in ledger(bank, "hit"))
+    assert (rows["X-2"]["lost"], rows["X-2"]["after"]["hits"]) == (count, 0)
+    assert [rows[name]["lost"] for name in ("X-1", "X-3")] == [0, 0]
+
+
+def test_customers_only_one_rule_alerts_are_those_no_other_rule_names(bank, compare):
+    rows = by_rule(compare())
+    whom = {}
+    for _, subject, body in ledger(bank, "alert"):
+        if body["action"] == "raised":
+            whom.setdefault(body["rule"], set()).add(subject)
+    assert rows["X-1"]["before"]["only_this_rule"] == len(whom["X-1"] - whom["X-2"])
+    assert rows["X-2"]["if_removed"]["customers"] == len(whom["X-2"] - whom["X-1"])
+
+
+def test_precision_counts_verdicts_on_alerts_and_on_their_payments(bank, compare):
+    report = compare()
+    verdicts = Counter(
+        body["disposition"] for _, _, body in ledger(bank, "alert") if body["action"] == "close"
+    )
+    assert report["verdicts"]["alerts"] == sum(verdicts.values()) == 4
+    assert report["verdicts"]["events"] == 2
+    ours = report["sides"]["before"]
+    assert ours["confirmed"] >= 2
+    assert ours["refuted"] >= 1
+    assert ours["precision"] == round(ours["confirmed"] / (ours["confirmed"] + ours["refuted"]), 4)
+
+
+def test_actions_of_officers_are_carried_out_on_alerts_of_the_same_rule_and_subject(compare, tmp_path):
+    # Another version of the rule: its alerts have other ids, the actions find them all the same.
+    write(tmp_path, "X-1", title="Large payment, said otherwise")
+    replayed = compare(lambda base: overlaid(base, [tmp_path]))["sides"]["after"]["replayed"]
+    assert (replayed["actions"], replayed["void"]) == (4, 0)
+
+
+def test_actions_without_an_alert_are_void(compare):
+    replayed = compare(lambda base: without(base, ["X-1"]))["sides"]["after"]["replayed"]
+    assert (replayed["actions"], replayed["void"]) == (0, 4)
+
+
+def test_a_shadow_rule_that_goes_live_raises_alerts_and_moves_grades(compare, tmp_path):
+    write(tmp_path, "X-3", status="live", points=90)
+    report = compare(lambda base: overlaid(base, [tmp_path]))
+    row = by_rule(report)["X-3"]
+    assert (row["gained"], row["lost"]) == (0, 0)
+    assert (row["before"]["alerts"], row["after"]["alerts"] > 0) == (0, True)
+    assert report["grades"]["end_riskier"] > 0
+
+
+def test_a_later_beginning_is_warmed_up_by_what_came_before(bank, compare):
+    report = compare(from_day=5)
+    late = [body for time_ms, _, body in ledger(bank, "hit") if time_ms >= START_MS + 5 * DAY_MS]
+    assert by_rule(report)["X-2"]["before"]["hits"] == sum(body["rule"] == "X-2" for body in late)
+    assert report["sides"]["before"]["replayed"]["before"] > 0
+
+
+def test_a_short_warm_up_passes_over_older_events(compare):
+    replayed = compare(from_day=5, warm_up_ms=3 * DAY_MS)["sides"]["before"]["replayed"]
+    assert replayed["passed_over"] > 0
+    assert (
+        by_rule(compare(from_day=5, warm_up_ms=3 * DAY_MS))["X-2"]["before"]["hits"]
+        == (by_rule(compare(from_day=5))["X-2"]["before"]["hits"])
+    )
+
+
+def test_the_same_request_gives_the_same_bytes_and_leaves_the_database_alone(bank, compare):
+    file = bank / "data" / "riskmon.db"
+    before = hashlib.sha256(file.read_bytes()).hexdigest()
+    first, second = (compare(lambda base: without(base, ["X-2"])) for _ in range(2))
+    assert orjson.dumps(first) == orjson.dumps(second)
+    assert page(first) == page(second)
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == before
+
+
+def test_the_page_is_one_file_without_scripts_or_addresses(compare):
+    text = page(compare(lambda base: without(base, ["X-2"])))
+    assert "<script" not in text
+    assert not re.search(r'(src|href)="', text)
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text)
+    assert text.count("<svg") == 2
+
+
+def riskmon(*arguments):
+    return CliRunner().invoke(build_app("rules"), ["rules", *(str(argument) for argument in arguments)])
+
+
+def test_the_command_says_what_differs_and_how_fast_it_was(bank, tmp_path, repository, monkeypatch):
+    monkeypatch.chdir(repository)
+    ran = riskmon("backtest", "--data", bank / "data", "--without", "X-2", "--html", tmp_path / "b.html")
+    assert ran.exit_code == 0, ran.output
+    assert "rules removed: 1" in ran.output
+    assert " x real time" in ran.output
+    assert (tmp_path / "b.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--without", "X-9"], "X-9: no such rule"),
+        (["--candidate", "nowhere"], "no pack 'nowhere'"),
+        (["--warm-up", "soon"], "--warm-up: expected days, was 'soon'"),
+        (["--from", "2030-01-01T00:00:00Z"], "the period holds nothing of the journal"),
+        (["--with", "nowhere"], "--with: nowhere: no such folder"),
+    ],
+)
+def test_a_wrong_argument_is_one_sentence(bank, repository, monkeypatch, arguments, problem):
+    monkeypatch.chdir(repository)
+    ran = riskmon("backtest", "--data", bank / "data", *arguments)
+    assert ran.exit_code != 0
+    assert problem in f"{ran.output}{ran.exception}"
+
+
+def test_scratch_databases_are_gone_afterwards(compare, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    compare()
+    assert not list(tmp_path.glob("riskmon-backtest-*"))
+    assert sqlite3.sqlite_version
