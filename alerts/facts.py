@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from alerts.lifecycle import CONFIDENTIAL, Alert
 from monitor.core.assessment import Assessment, Hit, RatingChange, RatingNotice
+from monitor.core.notable import RULES as MODELS
 
 RATING_RULE: Final = "rating"
 """The rule id of alerts that a rise of the grade raises."""
@@ -98,8 +99,13 @@ def decision_fact(alert: Alert, *, is_case_open: bool = False) -> dict[str, Any]
     ----------
     is_case_open
         Other alerts of the same case are still open.
+
+    Notes
+    -----
+    Of a model's alert it names the payment it is `about`: what it was found to be is learnt.
     """
-    return {
+    about = {"about": alert.evidence[-1]} if alert.rule in MODELS and alert.evidence else {}
+    return about | {
         "case": alert.case_id,
         "is_case_open": is_case_open or alert.is_open,
         "proposed_by": alert.proposed_by,

@@ -146,15 +146,17 @@ def scoring_engines(db: Database) -> Callable[[str, str], Engine]:
     def engine_for(digest: str, scoring: str) -> Engine:
         if not scoring:
             return _archived_engine(archive(db, digest))
-        version, populations = parts_of(scoring, lambda kind, name: artifact(db, kind, name))
-        return _scoring_engine(archive(db, digest), version, tuple(populations))
+        version, populations, scale = parts_of(scoring, lambda kind, name: artifact(db, kind, name))
+        return _scoring_engine(archive(db, digest), version, tuple(populations), scale)
 
     return engine_for
 
 
 @lru_cache(maxsize=64)
-def _scoring_engine(archived: bytes, version: bytes | None, populations: tuple[bytes, ...]) -> Engine:
-    return _archived_engine(archived).scoring_with(version, populations)
+def _scoring_engine(
+    archived: bytes, version: bytes | None, populations: tuple[bytes, ...], scale: bytes | None
+) -> Engine:
+    return _archived_engine(archived).scoring_with(version, populations, scale)
 
 
 @lru_cache(maxsize=4)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from struct import Struct
 from typing import Any
 
 import msgspec
@@ -16,6 +15,7 @@ from monitor.core.models.ensemble import Trainer
 from monitor.core.models.version import ARTIFACT
 from monitor.core.models.watch import Watch
 from monitor.core.scorer import SUSPICIOUS_POINTS
+from monitor.core.seen import VECTOR, Seen
 from streams.commit import Committer
 
 IN_FORCE = "populations"
@@ -27,14 +27,13 @@ ENTRY = "model"
 KEEP_EVERY = 50_000
 """Journal positions that a restart has to follow again, at most."""
 
-_VECTOR = Struct(f"<{len(NAMES)}f")
 _POINTS = NAMES.index("points")
 
 
 class Crowd:
     """Shows the populations every payment, and publishes what they learnt.
 
-    A payment whose rules gave 15 points or more is passed over: fraud is nothing usual. All of it
+    A payment whose rules gave 15 points or more, or whose customer is restricted, is passed over. All of it
     follows from the journal, so a restart and a verification come to the same versions.
 
     Parameters
@@ -45,6 +44,9 @@ class Crowd:
 
     def __init__(self, committer: Committer) -> None:
         self._committer = committer
+        self._config: ModelsConfig | None = None
+        self._trainer: Trainer
+        self._watch: Watch
         self.recover()
 
     def recover(self) -> None:
@@ -64,31 +66,34 @@ class Crowd:
 
     def adopt(self, config: ModelsConfig | None) -> None:
         """Learn by a configuration from now on; where it is another one, everything is learnt anew."""
-        if config != self._config:
+        if _learnt_by(config) != _learnt_by(self._config):
             self._learn_by(config)
             self.seq, self._versions = self._committer.progress.head, {}
             self._put_into_force()
             self._keep()
+        self._config = config
 
-    def follow(self, event: Event, seq: int, features: bytes) -> None:
+    def follow(self, event: Event, seq: int, seen: Seen) -> None:
         """Learn from a payment at a journal position; at a tick, put into force what is due.
 
         Parameters
         ----------
-        features
-            What models saw of it; empty for whatever is no payment.
+        seen
+            What models saw of it.
         """
         self.seq, time_ms = seq, event.time_ms
         has_told = False
         if event.kind == "tick" and self._trainer.is_due(time_ms):
             has_told = self._turn(time_ms)
-        if len(features) == _VECTOR.size and self._trainer.is_learning:
-            vector = _VECTOR.unpack(features)
-            has_told = self._tell(self._watch.observe(seq, vector), time_ms)
-            if vector[_POINTS] >= SUSPICIOUS_POINTS:
-                self._trainer.pass_over(None, vector)
+        if len(seen.vector) == VECTOR.size and self._trainer.is_learning:
+            vector, segment = VECTOR.unpack(seen.vector), seen.segment
+            has_told = self._tell(self._watch.observe(seq, vector, segment), time_ms) or has_told
+            if seen.is_restricted:
+                self._trainer.pass_over(segment)
+            elif vector[_POINTS] >= SUSPICIOUS_POINTS:
+                self._trainer.pass_over(segment, vector)
             else:
-                self._trainer.learn_one(time_ms, None, vector)
+                self._trainer.learn_one(time_ms, segment, vector)
         # What is in the ledger is never followed again.
         if has_told or seq >= self._kept + KEEP_EVERY:
             self._keep()
@@ -101,7 +106,10 @@ class Crowd:
         self._config = config
         self._trainer = Trainer(config.populations if config else (), FEATURES)
         self._watch = Watch(
-            FEATURES, config.psi_alarm if config else 1.0, config.drift_delta if config else 0.5
+            FEATURES,
+            config.psi_alarm if config else 1.0,
+            config.drift_delta if config else 0.5,
+            {one.name: one.segments for one in config.populations} if config else None,
         )
 
     def _turn(self, time_ms: int) -> bool:
@@ -149,3 +157,8 @@ class Crowd:
             self._versions,
         )
         self._committer.store.put_meta(KEPT, msgspec.msgpack.encode(kept))
+
+
+def _learnt_by(config: ModelsConfig | None) -> tuple[Any, ...]:
+    """Return the part of a configuration by which populations are learnt and watched."""
+    return (config.populations, config.psi_alarm, config.drift_delta) if config else ()

@@ -14,8 +14,9 @@ import msgspec
 from monitor.core.boosting import Growth
 from monitor.core.classifier import ClassifierVersion
 from monitor.core.events import Event
-from monitor.core.feedback import label_of
+from monitor.core.feedback import outcome_of
 from monitor.core.lessons import Lessons
+from monitor.core.seen import Seen, read
 from streams.commit import Committer
 from streams.journal import features_of
 
@@ -31,20 +32,20 @@ FIRST, PART, MOST = 1024, 8, 65_536
 """Payments until the first boundary; from each to the next an eighth more, but at most so many. A
 boundary is passed with the first tick after it: a cluster has to know beforehand when one may be."""
 
-Seen = Callable[[int], tuple[int, bytes] | None]
-"""Gives event time and features of a payment by its reference."""
+Find = Callable[[int], tuple[int, Seen] | None]
+"""Gives event time and what models saw of a payment by its reference."""
 
 
-def seen_by(committer: Committer, decode: Callable[[bytes], Any]) -> Seen:
+def seen_by(committer: Committer, decode: Callable[[bytes], Any]) -> Find:
     """Return what looks a payment up in the journal, the rows of the running batch included."""
 
-    def seen(ref: int) -> tuple[int, bytes] | None:
+    def seen(ref: int) -> tuple[int, Seen] | None:
         index = committer.store.index
         seq = index.get_unsealed(ref) or index.find([ref]).get(ref)
         if seq is None:
             return None
         row = committer.row(seq)
-        return decode(row.body).time_ms, features_of(row)
+        return decode(row.body).time_ms, read(features_of(row))
 
     return seen
 
@@ -58,14 +59,14 @@ class Learner:
     ----------
     committer
         Writes versions, ledger entries and what was learnt, with the events they follow from.
-    seen
-        See `Seen`.
+    find
+        See `Find`.
     growth
         How versions are grown.
     """
 
-    def __init__(self, committer: Committer, seen: Seen, growth: Growth | None = None) -> None:
-        self._committer, self._seen, self._growth = committer, seen, growth or Growth()
+    def __init__(self, committer: Committer, find: Find, growth: Growth | None = None) -> None:
+        self._committer, self._find, self._growth = committer, find, growth or Growth()
         self.recover()
 
     @property
@@ -88,21 +89,24 @@ class Learner:
         """Payments to come before a tick may bring the next version."""
         return max(0, self._boundary - self._count)
 
-    def follow(self, event: Event, seq: int, features: bytes) -> None:
+    def follow(self, event: Event, seq: int, seen: Seen) -> None:
         """Learn from an event; at a tick beyond a boundary put into force what was learnt at the one before.
 
         Parameters
         ----------
-        features
-            What models saw of it; empty for whatever is no payment.
+        seen
+            What models saw of it.
         """
         self._seq = seq
-        label = label_of(event)
-        if label is not None and (payment := self._seen(label.ref)) is not None:
-            self._lessons.judge(label.ref, label.is_fraud, *payment)
-        if features:
-            self._lessons.see(event.ref, event.time_ms, features)
+        label = outcome_of(event)
+        if label is not None and (payment := self._find(label.ref)) is not None:
+            time_ms, then = payment
+            if not then.is_restricted:
+                self._lessons.judge(label.ref, label.is_fraud, time_ms, then.vector)
+        if seen.vector:
             self._count += 1
+            if not seen.is_restricted:
+                self._lessons.see(event.ref, event.time_ms, seen.vector)
         if event.kind == "tick" and not self.remaining:
             self._turn(event.time_ms)
         if seq >= self._kept + KEEP_EVERY:

@@ -61,7 +61,7 @@ class Outcome:
     message: str = ""
     """Why it was refused."""
     features: bytes = b""
-    """What models saw of a payment."""
+    """What models saw of a payment (`monitor.core.seen`)."""
 
 
 class JournalRow(NamedTuple):
@@ -126,8 +126,10 @@ class Engine(Protocol):
     models: ModelsConfig | None
     """How populations are learnt; None: not at all."""
 
-    def scoring_with(self, version: bytes | None, populations: Sequence[bytes] = ()) -> Engine:
-        """Return an engine alike that scores by these versions, of the classifier and of populations."""
+    def scoring_with(
+        self, version: bytes | None, populations: Sequence[bytes] = (), scale: bytes | None = None
+    ) -> Engine:
+        """Return an engine alike that scores by these versions: classifier, populations, scale."""
 
 
 class Codec(Protocol):
@@ -372,4 +374,6 @@ class Progress:
     """(first journal position, hash) of each version of the classifier that was in force."""
     populations: list[tuple[int, str]] = field(default_factory=list)
     """(first journal position, hash) of what versions of populations were in force together."""
+    scales: list[tuple[int, str]] = field(default_factory=list)
+    """(first journal position, hash) of each scale that was in force; empty: none."""
     counters: Counters = field(default_factory=Counters)

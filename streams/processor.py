@@ -19,7 +19,7 @@ from monitor.core.assessment import Assessment
 from monitor.core.events import Event
 from streams.commit import Committer
 from streams.faults import Fault, Rejection
-from streams.journal import due_tick, facts_of, features_of, tick, tick_of
+from streams.journal import due_tick, facts_of, tick, tick_of
 from streams.ports import (
     Codec,
     DeadLetters,
@@ -262,7 +262,7 @@ class Processor:
         if (target := earlier(event)) is not None and (old := self._find(target)) is not None:
             note_passed(self._engine, event, old)
         outcome = self._committer.accept(event, self._assess(event, progress.head + 1), received_ms)
-        self._versions.follow(event, progress.head, outcome.features)
+        self._versions.follow(event, progress.head, outcome.features, outcome.score)
         return outcome
 
     def _score_with(self, seq: int) -> None:
@@ -285,7 +285,7 @@ class Processor:
         if not self.store.index.find([event.ref]):
             fired = self._fire(event.time_ms, self.progress.head + 1)
             self._committer.pass_time(event, fired, received_ms)
-            self._versions.follow(event, self.progress.head, b"")
+            self._versions.follow(event, self.progress.head, b"", 0.0)
             self._score_with(self.progress.head + 1)
 
     def _fire(self, time_ms: int, seq: int) -> Iterator[Assessment]:
@@ -309,7 +309,7 @@ class Processor:
         event = tick_of(row.body) or self._codec.decode(row.body)
         if type(event) is not Event:
             raise RuntimeError(f"journal row {row.seq}: expected an event, was {event}")
-        self._versions.follow(event, row.seq, features_of(row))
+        self._versions.follow_row(event, row)
         if row.seq < self.progress.floor:
             return
         self._score_with(row.seq)

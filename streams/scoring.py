@@ -1,4 +1,4 @@
-"""Everything that is learnt beside the stream, as one: the classifier and the populations."""
+"""Everything that is learnt beside the stream, as one: the classifier, the populations, the scale."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ import msgspec
 
 from monitor.core.events import Event
 from monitor.core.models.config import ModelsConfig
+from monitor.core.models.scale import ARTIFACT as SCALE
+from monitor.core.seen import read
 from streams.commit import Committer
 from streams.crowd import IN_FORCE as POPULATIONS
 from streams.crowd import Crowd
-from streams.journal import features_of, tick_of
+from streams.journal import answer_of, facts_of, features_of, tick_of
 from streams.learning import ARTIFACT as CLASSIFIER
 from streams.learning import Learner, seen_by
-from streams.ports import Progress
+from streams.ports import JournalRow, Progress
+from streams.scaling import Scaling
 
-Parts = tuple[bytes | None, list[bytes]]
-"""A classifier and populations, packed."""
+Parts = tuple[bytes | None, list[bytes], bytes | None]
+"""A classifier, populations and a scale, packed."""
 _JOIN = "."
 
 
@@ -32,8 +35,8 @@ def name_at(progress: Progress, seq: int) -> str:
     >>> [name_at(progress, seq) for seq in (2, 3, 8, 9)]
     ['', '.p1', 'm1.p1', 'm1.p2']
     """
-    names = [_in_force(epochs, seq) for epochs in (progress.models, progress.populations)]
-    return _JOIN.join(names) if any(names) else ""
+    names = [_in_force(epochs, seq) for epochs in (progress.models, progress.populations, progress.scales)]
+    return _JOIN.join(names).rstrip(_JOIN) if any(names) else ""
 
 
 def parts_of(name: str, artifact: Callable[[str, str], bytes | None]) -> Parts:
@@ -44,10 +47,13 @@ def parts_of(name: str, artifact: Callable[[str, str], bytes | None]) -> Parts:
     artifact
         Gives an archived body by its kind and hash.
     """
-    classifier, _, populations = name.partition(_JOIN)
+    classifier, populations, scale = (*name.split(_JOIN), "", "")[:3]
     packed = artifact(POPULATIONS, populations) if populations else None
-    found = artifact(CLASSIFIER, classifier) if classifier else None
-    return found, [] if packed is None else msgspec.msgpack.decode(packed, type=list[bytes])
+    return (
+        artifact(CLASSIFIER, classifier) if classifier else None,
+        [] if packed is None else msgspec.msgpack.decode(packed, type=list[bytes]),
+        artifact(SCALE, scale) if scale else None,
+    )
 
 
 def _in_force(epochs: Sequence[tuple[int, str]], seq: int) -> str:
@@ -68,12 +74,17 @@ class Versions:
 
     def __init__(self, committer: Committer, decode: Callable[[bytes], Any]) -> None:
         self._committer, self._decode = committer, decode
-        self._learner, self._crowd = Learner(committer, seen_by(committer, decode)), Crowd(committer)
+        find = seen_by(committer, decode)
+        self._learner, self._crowd, self._scaling = (
+            Learner(committer, find),
+            Crowd(committer),
+            Scaling(committer, find),
+        )
 
     @property
     def seq(self) -> int:
-        """The last journal position that both include."""
-        return min(self._learner.seq, self._crowd.seq)
+        """The last journal position that all of them include."""
+        return min(self._learner.seq, self._crowd.seq, self._scaling.seq)
 
     @property
     def in_force(self) -> str:
@@ -96,25 +107,47 @@ class Versions:
         payments
             How many are on their way before it, not followed yet.
         """
-        return self._learner.remaining <= payments or self._crowd.is_due(time_ms)
+        return (
+            self._learner.remaining <= payments
+            or self._crowd.is_due(time_ms)
+            or self._scaling.is_due(time_ms)
+        )
 
-    def follow(self, event: Event, seq: int, features: bytes) -> None:
-        """Learn from an event; at a tick, put into force what is due."""
+    def follow(self, event: Event, seq: int, features: bytes, score: float) -> None:
+        """Learn from an event; at a tick, put into force what is due.
+
+        Parameters
+        ----------
+        features
+            What models saw of it; empty for whatever is no payment.
+        score
+            As it was told.
+        """
+        seen = read(features)
         if seq > self._learner.seq:
-            self._learner.follow(event, seq, features)
+            self._learner.follow(event, seq, seen)
         if seq > self._crowd.seq:
-            self._crowd.follow(event, seq, features)
+            self._crowd.follow(event, seq, seen)
+        if seq > self._scaling.seq:
+            self._scaling.follow(event, seq, seen, score)
+
+    def follow_row(self, event: Event, row: JournalRow) -> None:
+        """Follow an event by its journal row."""
+        event.facts = facts_of(row)
+        self.follow(event, row.seq, features_of(row), answer_of(row)[0])
 
     def adopt(self, config: ModelsConfig | None) -> None:
-        """Learn populations by a configuration from now on."""
+        """Learn by a configuration from now on."""
         self._crowd.adopt(config)
+        self._scaling.adopt(config)
 
     def recover(self) -> None:
         """Come back to what was kept; the rows after `seq` are to be followed again."""
         self._learner.recover()
         self._crowd.recover()
+        self._scaling.recover()
 
     def catch_up(self) -> None:
         """Follow those rows, where nobody else reads the journal."""
         for row in self._committer.store.rows(self.seq + 1):
-            self.follow(tick_of(row.body) or self._decode(row.body), row.seq, features_of(row))
+            self.follow_row(tick_of(row.body) or self._decode(row.body), row)

@@ -103,7 +103,9 @@ class CountingEngine:
         """Fall asleep where the time has come."""
         return self._sleep(time_ms, kind, subject_id, state)
 
-    def scoring_with(self, version: bytes | None, populations: Sequence[bytes] = ()) -> CountingEngine:
+    def scoring_with(
+        self, version: bytes | None, populations: Sequence[bytes] = (), scale: bytes | None = None
+    ) -> CountingEngine:
         """Return itself: it learns nothing."""
         return self
 

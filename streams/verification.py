@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from monitor.audit.verify import Check, Finding, differences, file_findings, ledger_findings, unequal
+from monitor.core.models.scale import ARTIFACT as SCALE
 from monitor.database import Database, PostgresDatabase, streamed
 from streams.crowd import IN_FORCE
 from streams.journal import GENESIS, row_hash, tick_of
@@ -121,6 +122,7 @@ def artifact_findings(db: Database) -> Iterator[Finding]:
     named = {(CONFIGURATION, digest) for _, digest in progress.rulebooks}
     named |= {(ARTIFACT, digest) for _, digest in progress.models}
     named |= {(IN_FORCE, digest) for _, digest in progress.populations}
+    named |= {(SCALE, digest) for _, digest in progress.scales if digest}
     for kind, digest in sorted(named - there):
         yield Finding("artifacts", f"{kind} {digest[:12]}", "was in force, and is not archived")
 
@@ -331,7 +333,7 @@ def _compare_sequences(db: sqlite3.Connection, fresh: sqlite3.Connection) -> Ite
 
 
 def _compare_progress(stored: Progress, fresh: Progress) -> Iterator[Finding]:
-    names = ("head", "head_hash", "stream_time_ms", "rulebooks", "models", "populations")
+    names = ("head", "head_hash", "stream_time_ms", "rulebooks", "models", "populations", "scales")
     expected, was = asdict(fresh), asdict(stored)
     yield from unequal("meta", "progress", {name: expected[name] for name in names}, was)
     # A database made before grades were counted has none until a service opens it.

@@ -113,7 +113,7 @@ class Assessment:
     reasons: tuple[str, ...] = ()
     """Why the model score is high, in words."""
     features: bytes = field(default=b"", compare=False)
-    """What models saw of a payment (`monitor.core.features`), little-endian 32-bit floats; customer
+    """What models saw of a payment, as `monitor.core.seen` packs it; customer
     stage only. Kept with the journal row, so the answer to a duplicate is without."""
     failures: list[tuple[str, str]] = field(default_factory=list)
     """Rules that failed on this event: (rule id, reason); the others went on."""

@@ -23,6 +23,7 @@ from monitor.core.models.scale import Scale
 from monitor.core.models.version import Version
 from monitor.core.notable import lookout
 from monitor.core.payments import judge, see_payment
+from monitor.core.notable import lookout
 from monitor.core.periods import Periods
 from monitor.core.place import PLACES
 from monitor.core.rating import Rater

@@ -10,6 +10,9 @@ FEEDBACK = ("card.chargeback", "verdict", "fraud.reported_by_customer")
 """Kinds that may tell it."""
 VERDICTS = {"fraud": True, "genuine": False}
 """Verdicts about fraud; the others say nothing of it."""
+CLOSED = "alert.closed"
+FINDINGS = {"true_positive": True, "false_positive": False}
+"""How officers close alerts of models; other dispositions say nothing of fraud."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +35,16 @@ def label_of(event: Event) -> Label | None:
     if is_fraud is None:
         return None
     return Label(reference(event.data.source_system or "", event.data.of_event), is_fraud)
+
+
+def outcome_of(event: Event) -> Label | None:
+    """Return what an event tells learners about an earlier one: a label, or how a model's alert was closed.
+
+    An alert of a model is about one payment, which its facts name (`about`); alerts of rules are about a
+    pattern, and say nothing of a single payment.
+    """
+    if event.kind != CLOSED:
+        return label_of(event)
+    about, is_closed = event.facts.get("about"), event.facts.get("status") == "closed"
+    is_fraud = FINDINGS.get((event.facts.get("disposition") or "").partition(".")[0])
+    return None if about is None or not is_closed or is_fraud is None else Label(about, is_fraud)

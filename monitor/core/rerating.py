@@ -8,6 +8,7 @@ from monitor.core.assessment import Assessment, Hit, RatingChange
 from monitor.core.decisions import DECISIONS, IMPOSE, LIFT, OVERRIDE, RESTORE, SUPPRESS, Decision
 from monitor.core.events import Event
 from monitor.core.rating import Rater, RatingState
+from monitor.core.scorer import Heard
 from monitor.core.state import State
 
 MODEL_DIMENSION = "fraud"
@@ -42,7 +43,7 @@ class Rerating:
         self._told = {REVIEWED, *CASES, *DECISIONS, *rater.config.triggers}
 
     def on_event(
-        self, event: Event, state: State, answer: Assessment, hits: list[Hit], score: float, *, changed: bool
+        self, event: Event, state: State, answer: Assessment, hits: list[Hit], heard: Heard, *, changed: bool
     ) -> None:
         """Rate again where the event gives a reason to.
 
@@ -50,15 +51,19 @@ class Rerating:
         ----------
         hits
             All that hit, shadow rules too.
-        score
-            How unlike the customer's habits the event is, 0 to 1.
+        heard
+            What models have to say.
         changed
             The event is of a kind that tells the profile.
         """
         live = [hit for hit in hits if hit.status == "live"] if hits else hits
         kind, is_first = event.kind, state.rating is None and not event.kind.startswith(LOOK)
         config = self._rater.config
-        is_heard = score > config.model_from and sum(hit.points for hit in live) >= config.model_points
+        level = heard.oddness if sum(hit.points for hit in live) >= config.model_points else 0.0
+        if heard.chance is not None:
+            # A chance that came true speaks alone: of 100 points as many as it has hundredths.
+            level = max(level, config.model_from + (1 - config.model_from) * heard.chance)
+        is_heard = level > config.model_from
         if not (live or changed or is_first or is_heard or kind in self._told or kind.startswith(ACTION)):
             return
         rating = state.rating = state.rating or RatingState()
@@ -70,7 +75,7 @@ class Rerating:
             # Inside the cooldown of a closed alert no alert comes that somebody could close.
             if hit.alert and hit.severity in SERIOUS and hit.time_ms >= state.quiet.get(hit.rule, 0):
                 self._rater.hold(rating, hit.rule)
-        models = {MODEL_DIMENSION: score} if is_heard else None
+        models = {MODEL_DIMENSION: level} if is_heard else None
         self._apply(state, answer, live, state.now_ms, event.id, models)
 
     def on_timer(self, state: State, due_ms: int, answer: Assessment, hits: list[Hit]) -> None:

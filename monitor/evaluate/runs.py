@@ -18,6 +18,7 @@ import numpy.typing as npt
 import monitor
 from monitor.app import DATABASE
 from monitor.core.features import NAMES
+from monitor.core.seen import read
 from streams.stores.sqlite import read_only
 
 MAPPINGS = Path(monitor.__file__).resolve().parents[1] / "config" / "mappings"
@@ -62,7 +63,7 @@ def scored(folder: Path) -> Scored:
             customers.append(head.customer_id)
             times.append(head.occurred_at)
             scores.append(answer[0])
-            vectors.append(answer[3])
+            vectors.append(read(answer[3]).vector)
     features = np.frombuffer(b"".join(vectors), "<f4").reshape(len(vectors), len(NAMES))
     return Scored(names, customers, times, np.array(scores), features)
 

@@ -83,8 +83,19 @@ def test_a_segment_with_a_population_of_its_own_is_compared_with_itself():
     ensemble = Ensemble([own], FEATURES, versions)
     assert ensemble.score_one("private", (0.83, 0.5)) < 0.5
     assert ensemble.score_one("private", (0.2, 0.5)) > 0.5
-    assert ensemble.score_one("retail", (0.2, 0.5)) is None
-    assert [version.segment for version in trainer.publish(9 * DAY_MS)] == ["private"]
+    trainer.learn_one(8 * DAY_MS, "private", (0.8, 0.5))
+    trainer.learn_one(8 * DAY_MS, "retail", (0.8, 0.5))
+    learnt = {row[1]: row[2][3] for row in trainer.snapshot()[0]}
+    assert learnt == {"private": 401, "": 201}
+
+
+def test_a_segment_counts_among_everybody_until_its_own_population_is_warm():
+    own = config(segments=("private",))
+    trainer, versions = trained([own], segment="private", level=0.8)
+    assert [version.segment for version in versions] == ["", "private"]
+    shared = Ensemble([own], FEATURES, versions[:1])
+    assert shared.score_one("private", (0.83, 0.5)) < 0.5
+    assert shared.score_one("private", (0.83, 0.5)) == shared.score_one("retail", (0.83, 0.5))
 
 
 def test_a_version_of_features_that_are_gone_is_left_out():

@@ -15,7 +15,8 @@ FAR, BINS = 10.0, 200
 LEAST = 50
 """Verdicts of each sort before a probability is told."""
 POINTS = 10
-"""Of the reliability plot, with about the same number of verdicts each."""
+"""Of the reliability plot by the number of verdicts, and as many by that of bad ones: where they are rare
+they lie at the upper end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +51,9 @@ class Calibration:
     __slots__ = ("_curve", "bad", "counts", "sums")
 
     def __init__(self) -> None:
-        self.counts = [0] * BINS
-        """Verdicts by bin of the score."""
-        self.bad = [0] * BINS
+        self.counts: list[float] = [0] * BINS
+        """Verdicts by bin of the score; halves where they fade."""
+        self.bad: list[float] = [0] * BINS
         """Those of them that confirmed the suspicion."""
         self.sums = [0.0] * BINS
         """Scores added up."""
@@ -66,12 +67,50 @@ class Calibration:
         self.sums[place] += times * score
         self._curve = None
 
+    def confirm(self, score: float, times: int) -> None:
+        """Count one of those that were scored so as bad after all; `times=-1` takes that back."""
+        place = _PLACES.place(_log_odds(score))
+        self.bad[place] = max(0, min(self.bad[place] + times, self.counts[place]))
+        self._curve = None
+
+    def take(self, other: Calibration) -> None:
+        """Count everything that another one counted."""
+        for place, count in enumerate(other.counts):
+            if count:
+                self.counts[place] += count
+                self.bad[place] += other.bad[place]
+                self.sums[place] += other.sums[place]
+        self._curve = None
+
+    def halve(self) -> None:
+        """Let what was counted count half."""
+        for held in (self.counts, self.bad, self.sums):
+            held[:] = [0.5 * one if one else 0 for one in held]
+        self._curve = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there are verdicts enough to tell a probability."""
+        return min(sum(self.bad), sum(self.counts) - sum(self.bad)) >= LEAST
+
+    def rows(self) -> list[tuple[float, float, float]]:
+        """Return log-odds of the mean score, verdicts and bad ones of each bin that has any."""
+        return [
+            (_log_odds(total / count), count, bad)
+            for count, bad, total in zip(self.counts, self.bad, self.sums, strict=True)
+            if count > 0
+        ]
+
+    def curve(self) -> list[tuple[float, float]]:
+        """Return mean scores and probabilities, both rising; empty while verdicts are too few."""
+        return self._fitted() if self.is_known else []
+
     def probability(self, score: float) -> float | None:
         """Return the probability that an event scored so is bad; None while verdicts are too few.
 
         It never falls where the score rises; between the means of two bins it is interpolated.
         """
-        if min(sum(self.bad), sum(self.counts) - sum(self.bad)) < LEAST:
+        if not self.is_known:
             return None
         curve = self._curve = self._curve or self._fitted()
         if score <= curve[0][0]:
@@ -83,16 +122,17 @@ class Calibration:
 
     def reliability(self) -> list[Reliability]:
         """Return the points of the reliability plot, by rising score."""
-        total, found = sum(self.counts), list[Reliability]()
-        count, bad, scores = 0, 0, 0.0
+        total, whole, found = sum(self.counts), sum(self.bad), list[Reliability]()
+        count, bad, scores = 0.0, 0.0, 0.0
         for place in range(BINS):
             count, bad = count + self.counts[place], bad + self.bad[place]
             scores += self.sums[place]
-            if count and (count >= total / POINTS or place == BINS - 1):
-                found.append(Reliability(predicted=scores / count, observed=bad / count, count=count))
-                count, bad, scores = 0, 0, 0.0
+            is_full = count >= total / POINTS or (bad and bad >= whole / POINTS)
+            if count and (is_full or place == BINS - 1):
+                found.append(Reliability(predicted=scores / count, observed=bad / count, count=round(count)))
+                count, bad, scores = 0.0, 0.0, 0.0
         if count:
-            found.append(Reliability(predicted=scores / count, observed=bad / count, count=count))
+            found.append(Reliability(predicted=scores / count, observed=bad / count, count=round(count)))
         return found
 
     def snapshot(self) -> list[Any]:
@@ -106,7 +146,7 @@ class Calibration:
 
     def _fitted(self) -> list[tuple[float, float]]:
         """Return (mean score, probability) of each bin with verdicts, both rising."""
-        blocks: list[tuple[int, int, list[float]]] = []
+        blocks: list[tuple[float, float, list[float]]] = []
         for count, bad, scores in zip(self.counts, self.bad, self.sums, strict=True):
             if count <= 0:
                 continue

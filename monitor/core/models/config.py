@@ -27,6 +27,10 @@ WHOLE = frozenset({"bins", "cuts", "window", "trees", "height"})
 """Parameters that are whole numbers."""
 
 
+STATUSES = ("active", "dormant", "blocked", "frozen", "closed")
+"""Of an account, as the vocabulary has them."""
+
+
 class ModelsConfigError(Exception):
     """One or more mistakes in the parameters; none of them is used."""
 
@@ -73,6 +77,20 @@ class ModelsConfig:
     """Population stability index from which a shift is an alarm."""
     drift_delta: float
     """How probable a false alarm about the mean of scores may be."""
+    least_chance: float = 1.0
+    """Only where so large a share of payments scored so was fraud, a model raises an alert by itself."""
+    sample_share: float = 0.0
+    """How much of what is below the threshold is shown to officers all the same."""
+    sample_seed: int = 0
+    restricted_accounts: frozenset[str] = frozenset()
+    """Statuses of an account: nothing is learnt from payments of its customer."""
+    restricted_floors: frozenset[str] = frozenset()
+    """Names of floors of the rating: nothing is learnt while one of them stands."""
+
+    @property
+    def segments(self) -> frozenset[str]:
+        """Segments that have a population of their own."""
+        return frozenset(segment for one in self.populations for segment in one.segments)
 
     @classmethod
     def from_plain(
@@ -103,6 +121,8 @@ class ModelsConfig:
 
 def _read(page: Page, features: Collection[str]) -> ModelsConfig:
     thresholds, drift, populations = page.page("thresholds"), page.page("drift"), page.page("populations")
+    # An archive of a day before there were samples and restrictions has none of these.
+    sampling, restricted = page.page("sampling", optional=True), page.page("restricted", optional=True)
     config = ModelsConfig(
         version=page.text("version"),
         populations=tuple(
@@ -112,8 +132,13 @@ def _read(page: Page, features: Collection[str]) -> ModelsConfig:
         memory_days=thresholds.number("memory_days", 0.1, 3650),
         psi_alarm=drift.number("psi_alarm", 0.01, 10),
         drift_delta=drift.number("delta", 1e-12, 0.5),
+        least_chance=thresholds.number("least_chance", 0.0, 1.0, 1.0),
+        sample_share=sampling.number("share", 0.0, 0.5, 0.0),
+        sample_seed=sampling.whole("seed", 0, 2**32 - 1, 0),
+        restricted_accounts=restricted.texts("accounts", STATUSES),
+        restricted_floors=restricted.texts("floors"),
     )
-    for part in (page, thresholds, drift):
+    for part in (page, thresholds, drift, sampling, restricted):
         part.close()
     return config
 

@@ -68,13 +68,18 @@ class Ensemble:
 
     def _of(self, segment: str | None) -> Iterable[tuple[float, Published]]:
         for name, own in self._own:
-            found = self._published.get((name, segment if segment in own else EVERYBODY))
+            found = self._published.get((name, segment)) if segment in own and segment else None
+            # Whoever has a population of their own is everybody while it warms up.
+            found = found or self._published.get((name, EVERYBODY))
             if found is not None:
                 yield found
 
 
 class Trainer:
     """The successors of all populations: they learn, and publish at boundaries of event time.
+
+    A segment with a population of its own learns there; until the first version of it also in the one of
+    everybody, which scores the segment meanwhile.
 
     Parameters
     ----------
@@ -155,8 +160,15 @@ class Trainer:
 
     def _of(self, segment: str | None) -> Iterable[Population]:
         for config in self._configs:
-            key = (config.name, segment if segment in config.segments and segment else EVERYBODY)
-            population = self._populations.get(key)
-            if population is None:
-                population = self._populations[key] = Population(config, key[1], self._features)
+            own = segment if segment and segment in config.segments else EVERYBODY
+            population = self._population(config, own)
             yield population
+            if own != EVERYBODY and not population.number:
+                yield self._population(config, EVERYBODY)
+
+    def _population(self, config: PopulationConfig, segment: str) -> Population:
+        key = (config.name, segment)
+        population = self._populations.get(key)
+        if population is None:
+            population = self._populations[key] = Population(config, segment, self._features)
+        return population

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from monitor.core.feature import Feature
@@ -28,22 +28,33 @@ class Watch:
         What the numbers of a vector are, in their order.
     psi_alarm, delta
         As for `Drift`.
+    segments
+        Of each model: those with a population of their own.
     """
 
-    __slots__ = ("_alarm", "_delta", "_drifts", "_features", "_moved")
+    __slots__ = ("_alarm", "_delta", "_drifts", "_features", "_moved", "_segments")
 
-    def __init__(self, features: Sequence[Feature], psi_alarm: float, delta: float) -> None:
+    def __init__(
+        self,
+        features: Sequence[Feature],
+        psi_alarm: float,
+        delta: float,
+        segments: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
+        self._segments = segments or {}
         self._features, self._alarm, self._delta = features, psi_alarm, delta
         self._drifts: dict[tuple[str, str], tuple[Published, Drift]] = {}
         self._moved: set[tuple[str, str]] = set()
         """Populations that gave an alarm since their reference."""
 
-    def observe(self, number: int, x: Sequence[float]) -> list[Shift]:
-        """Look at an event; `number` counts them. Return what moved with it."""
+    def observe(self, number: int, x: Sequence[float], segment: str = "") -> list[Shift]:
+        """Look at an event of a customer's segment; `number` counts them. Return what moved with it."""
         if number % OBSERVED:
             return []
         found = []
         for key, (published, drift) in self._drifts.items():
+            if key[1] != (segment if segment in self._segments.get(key[0], ()) else ""):
+                continue
             shift = drift.observe(x, published.score_one(x))
             if shift is not None:
                 self._moved.add(key)
