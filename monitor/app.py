@@ -28,9 +28,10 @@ from alerts.stores.sql import SCHEMA as ALERTS_SCHEMA
 from alerts.stores.sql import SqlAlertStore
 from monitor.audit.ledger import SCHEMA as LEDGER_SCHEMA
 from monitor.audit.ledger import Ledger
-from monitor.configuration import Configuration, build_codec, build_engine
+from monitor.configuration import Configuration, build_codec, build_engine, needs_approval
 from monitor.core.engine import Engine
 from monitor.database import Database
+from monitor.rulebooks import ArchivedRulebooks, archived_parts
 from monitor.settings import Settings
 from streams.deadletter import SCHEMA as DEAD_LETTER_SCHEMA
 from streams.deadletter import DeadLetters
@@ -38,7 +39,7 @@ from streams.ports import Outcome, Record, Sensor
 from streams.processor import Limits, Processor
 from streams.scoring import parts_of
 from streams.stores.grades import count_grades
-from streams.stores.reading import artifact
+from streams.stores.reading import artifact, progress
 from streams.stores.sqlite import SqliteStore, open_database
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,8 @@ SCHEMAS = (LEDGER_SCHEMA, ALERTS_SCHEMA, OUTBOX_SCHEMA, QUEUE_SCHEMA, DEAD_LETTE
 CONFIGURATION = "configuration"
 """Kind of artifact under which a configuration is archived."""
 HOUR_MS = 3_600_000
+PROPOSE = "hint: it needs another person's approval: riskmon rules propose --reason WHY"
+"""What to do with files that are not in force."""
 
 
 @dataclass(slots=True)
@@ -57,6 +60,9 @@ class Opened:
     processor: Processor
     store: SqliteStore
     configuration: Configuration
+    """What was in force when it was opened."""
+    waiting: str = ""
+    """Hash of what was given instead, and needs an approval before it comes into force; else empty."""
 
     def close(self) -> None:
         """Write what is unwritten and give the directory free."""
@@ -74,8 +80,16 @@ def open_data(
     sync: Literal["full", "normal"] = "full",
     sensor: Sensor | None = None,
     tick_every_ms: int = 0,
+    keeps: bool = False,
 ) -> Opened:
     """Open a data directory, recover what a killed service left, and adopt the configuration.
+
+    Where another one is in force and lets none follow without an approval, that one stays.
+
+    Parameters
+    ----------
+    keeps
+        Leave what is in force as it is, whatever the configuration.
 
     Raises
     ------
@@ -92,23 +106,46 @@ def open_data(
         store.begin()
         store.archive(CONFIGURATION, configuration.hash, configuration.archive)
         store.commit()
+        chosen = _chosen(db, configuration, keeps=keeps)
         ledger = Ledger(db)
+        desk = Desk(SqlAlertStore(db), ledger, desk_settings(chosen))
         processor = Processor(
-            build_engine(configuration),
-            build_codec(configuration),
+            build_engine(chosen),
+            build_codec(chosen),
             store,
-            Desk(SqlAlertStore(db), ledger, desk_settings(configuration)),
+            desk,
             ledger,
             DeadLetters(db),
             sensor,
             limits=Limits(cache_subjects=settings.engine.cache_subjects),
             tick_every_ms=tick_every_ms,
-            engine_for=configuration_engines(db),
+            rulebooks=archived_rulebooks(db, desk),
         )
     except BaseException:
         db.close()
         raise
-    return Opened(processor, store, configuration)
+    is_waiting = chosen.hash != configuration.hash and not keeps
+    if is_waiting:
+        log.warning("rules_not_in_force files=%s in_force=%s %s", configuration.hash, chosen.hash, PROPOSE)
+    return Opened(processor, store, chosen, configuration.hash if is_waiting else "")
+
+
+def _chosen(db: Database, configuration: Configuration, *, keeps: bool) -> Configuration:
+    """Return what is to be in force: what is, where another must not follow just like that."""
+    rulebooks: Any = progress(db).get("rulebooks")
+    if not rulebooks or rulebooks[-1][1] == configuration.hash:
+        return configuration
+    in_force = Configuration.of_archive(archive(db, rulebooks[-1][1]))
+    return in_force if keeps or needs_approval(in_force) else configuration
+
+
+def archived_rulebooks(db: Database, desk: Desk, *, fills: bool = True) -> ArchivedRulebooks:
+    """Return the archive of configurations, by which people change the one in force."""
+
+    def take_force(configuration: Configuration) -> None:
+        desk.adopt(desk_settings(configuration))
+
+    return ArchivedRulebooks(lambda digest: artifact(db, CONFIGURATION, digest), take_force, fills=fills)
 
 
 def calm_collector() -> None:
@@ -131,21 +168,12 @@ def archive(db: Database, digest: str) -> bytes:
     return found
 
 
-def configuration_engines(db: Database) -> Callable[[str], Engine]:
-    """Return what gives the engine of a configuration by its hash."""
-
-    def engine_for(digest: str) -> Engine:
-        return _archived_engine(archive(db, digest))
-
-    return engine_for
-
-
 def scoring_engines(db: Database) -> Callable[[str, str], Engine]:
     """Return what gives the engine of a configuration by its hash, scoring by the versions of a name."""
 
     def engine_for(digest: str, scoring: str) -> Engine:
         if not scoring:
-            return _archived_engine(archive(db, digest))
+            return archived_parts(archive(db, digest))[0]
         version, populations, scale = parts_of(scoring, lambda kind, name: artifact(db, kind, name))
         return _scoring_engine(archive(db, digest), version, tuple(populations), scale)
 
@@ -156,13 +184,7 @@ def scoring_engines(db: Database) -> Callable[[str, str], Engine]:
 def _scoring_engine(
     archived: bytes, version: bytes | None, populations: tuple[bytes, ...], scale: bytes | None
 ) -> Engine:
-    return _archived_engine(archived).scoring_with(version, populations, scale)
-
-
-@lru_cache(maxsize=4)
-def _archived_engine(archived: bytes) -> Engine:
-    """Build an engine once: pages ask for ratings again and again."""
-    return build_engine(Configuration.of_archive(archived))
+    return archived_parts(archived)[0].scoring_with(version, populations, scale)
 
 
 def desk_settings(configuration: Configuration) -> DeskSettings:
@@ -204,10 +226,18 @@ def relay_over(
 
 
 def ingest(
-    data: Path, records: Iterable[bytes], settings: Settings, configuration: Configuration
+    data: Path,
+    records: Iterable[bytes],
+    settings: Settings,
+    configuration: Configuration,
+    *,
+    keeps: bool = False,
 ) -> list[Outcome]:
-    """Take records into a data directory on which no service runs; durable when it returns."""
-    opened = open_data(data, settings, configuration)
+    """Take records into a data directory on which no service runs; durable when it returns.
+
+    For `keeps` see `open_data`.
+    """
+    opened = open_data(data, settings, configuration, keeps=keeps)
     with closing(opened):
         now_ms = int(time.time() * 1000)
         batch = [Record(body, "cli", now_ms) for body in records]
@@ -217,5 +247,5 @@ def ingest(
 def perform_action(
     data: Path, event: Mapping[str, Any], settings: Settings, configuration: Configuration
 ) -> Outcome:
-    """Carry out an officer's action (an `alert.*` event) where no service runs."""
-    return ingest(data, [orjson.dumps(event)], settings, configuration)[0]
+    """Carry out what a person does (an `alert.*` event, for instance) where no service runs."""
+    return ingest(data, [orjson.dumps(event)], settings, configuration, keeps=True)[0]

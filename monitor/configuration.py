@@ -35,6 +35,7 @@ from streams.rates import Exchange, Rates
 
 RATES = "fx_rates"
 ALL_PACKS = "all"
+REQUIRED = "required"
 
 
 class ConfigurationError(Exception):
@@ -49,7 +50,8 @@ class Configuration:
     ----------
     plain
         `rules` (each with `pack`, `file` and its content), `predicates`, `lists`, `rating`, `models`,
-        `rates`, `base_currency`, `zone`, `grace_ms`, `desk` (waits and four eyes).
+        `rates`, `base_currency`, `zone`, `grace_ms`, `desk` (waits and four eyes), `approval` where
+        the next one needs it.
     """
 
     plain: Mapping[str, Any]
@@ -148,6 +150,7 @@ def read_configuration(settings: Settings, folder: Path, packs: Sequence[str] = 
         "zone": settings.institution.zone,
         "grace_ms": settings.engine.grace_ms,
         "desk": _desk(settings),
+        **_approval(settings),
     }
     # As the archive says it: names that are numbers in a file are texts there.
     return Configuration(orjson.loads(Configuration(plain).archive), tuple(rules))
@@ -181,6 +184,22 @@ def _desk(settings: Settings) -> dict[str, Any]:
     sla = settings.alerts.sla
     four_eyes = sorted(settings.alerts.four_eyes) if settings.http.users else []
     return {"four_eyes": four_eyes, "within_ms": sla.within_ms, "within_days": sla.within_days}
+
+
+def _approval(settings: Settings) -> dict[str, str]:
+    """Return whether what follows takes a second person's approval: by itself once there are users."""
+    said = settings.rules.approval
+    is_required = said == REQUIRED or (said == "auto" and bool(settings.http.users))
+    return {"approval": REQUIRED} if is_required else {}
+
+
+def needs_approval(configuration: Configuration) -> bool:
+    """Return whether another configuration follows this one only after another person's approval.
+
+    The one in force says so of the next, not the settings: a person who may edit those alone
+    cannot do away with the second.
+    """
+    return configuration.plain.get("approval") == REQUIRED
 
 
 def read_rules(configuration: Configuration) -> Sequence[Rule]:

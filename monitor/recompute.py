@@ -9,7 +9,7 @@ from pathlib import Path
 
 from alerts.desk import Desk
 from alerts.stores.sql import SqlAlertStore
-from monitor.app import DATABASE, SCHEMAS, archive, desk_settings
+from monitor.app import DATABASE, SCHEMAS, archive, archived_rulebooks, desk_settings
 from monitor.audit.ledger import Ledger
 from monitor.audit.verify import Finding, reading, verify
 from monitor.configuration import Configuration, build_codec, build_engine
@@ -72,7 +72,6 @@ class _Again:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._desk: Desk | None = None
 
     def build(self, store: SqliteStore, digest: str, states: type[StateCache]) -> Processor:
         """Return a processor over an empty store, by the first configuration."""
@@ -80,23 +79,24 @@ class _Again:
             store.db.executescript(schema)
         configuration = self._configuration(digest)
         ledger = Ledger(store.db)
-        self._desk = Desk(SqlAlertStore(store.db), ledger, desk_settings(configuration))
+        desk = Desk(SqlAlertStore(store.db), ledger, desk_settings(configuration))
+        is_cluster = isinstance(self._db, PostgresDatabase)
         return Processor(
             build_engine(configuration),
             build_codec(configuration),
             store,
-            self._desk,
+            desk,
             ledger,
             DeadLetters(store.db),
             states=states,
+            # Of the database that is proven: what is recomputed has no archive of its own.
+            rulebooks=archived_rulebooks(self._db, desk, fills=not is_cluster),
         )
 
     def adopt(self, processor: Processor, digest: str) -> None:
         """Go on by a later configuration."""
         configuration = self._configuration(digest)
         processor.adopt(build_engine(configuration), build_codec(configuration))
-        assert self._desk is not None
-        self._desk.adopt(desk_settings(configuration))
 
     def _configuration(self, digest: str) -> Configuration:
         archived = archive(self._db, digest)

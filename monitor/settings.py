@@ -184,6 +184,14 @@ class Rules:
 
     packs: tuple[str, ...] = _setting(("all",), _some)
     """Names of shipped packs, `all` of them, or paths of folders of one's own."""
+    approval: str = _setting("auto", _one_of("auto", "required", "off"))
+    """Whether other rules need another person's approval before they come into force. `auto`: as soon as
+    there are `http.users`. The configuration in force decides, so turning it off takes two persons, too."""
+    backfill: str = _setting("journal", _one_of("journal", "none"))
+    """Windows that rules ask for newly are filled from the `journal` when they are activated, or begin
+    empty (`none`; always in a cluster, whose workers have no journal)."""
+    backfill_events: int = _setting(500_000, _at_least(1))
+    """From so many of the newest events at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ workers answer: given the same events and assessments in the same order they wri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -17,8 +17,10 @@ from alerts.facts import decision_fact
 from alerts.lifecycle import ActionNotAllowedError, UnknownAlertError
 from monitor.core.assessment import Assessment
 from monitor.core.events import Event
+from monitor.core.rule_life import STEPS, StepRefusedError
 from streams.journal import GENESIS, answer_of, journal_row
 from streams.ports import DeadLetters, Desk, Journal, JournalRow, Ledger, Outcome, Progress, Record, Sensor
+from streams.rulebooks import Rulebooks, RuleSteps, Turn
 
 Result = TypeVar("Result")
 
@@ -34,16 +36,25 @@ class Committer:
         Write through the store's connection.
     sensor
         Measuring hooks.
+    rulebooks
+        The archive of configurations; None where people's steps with them are refused.
     """
 
     def __init__(
-        self, store: Journal, desk: Desk, ledger: Ledger, dead_letters: DeadLetters, sensor: Sensor
+        self,
+        store: Journal,
+        desk: Desk,
+        ledger: Ledger,
+        dead_letters: DeadLetters,
+        sensor: Sensor,
+        rulebooks: Rulebooks | None = None,
     ) -> None:
         self.store = store
         self.sensor = sensor
         self.desk = desk
         self.ledger = ledger
         self._dead_letters = dead_letters
+        self._steps = RuleSteps(ledger, rulebooks) if rulebooks else None
         self._pending: list[JournalRow] = []
         self.progress = Progress()
         """How far it is; what is committed, between batches."""
@@ -76,6 +87,8 @@ class Committer:
         stored = self.store.meta("progress")
         self.progress = msgspec.json.decode(stored, type=Progress) if stored else Progress()
         self._head_hash = bytes.fromhex(self.progress.head_hash) or GENESIS
+        if self._steps:
+            self._steps.reload(self.progress)
 
     def transact(self, work: Callable[[], Result]) -> Result:
         """Carry out `work` and commit it with everything it led to.
@@ -98,16 +111,21 @@ class Committer:
             raise
 
     def act(self, event: Event) -> Outcome | None:
-        """Let the desk carry out an officer's action; what it decided becomes the event's facts.
+        """Carry out what a person did with an alert, or with the rules; it may become the event's facts.
 
-        Returns the refusal where the alert's state does not allow it; None for everything else.
+        Returns the refusal where things do not allow it now; None for everything else.
         """
-        if event.kind not in ACTIONS:
+        if event.kind not in ACTIONS and event.kind not in STEPS:
             return None
         try:
-            alert = self.desk.act(event.kind, event.data, event.time_ms)
-            event.facts = decision_fact(alert, is_case_open=self.desk.is_case_open(alert))
-        except (ActionNotAllowedError, UnknownAlertError) as error:
+            if event.kind in ACTIONS:
+                alert = self.desk.act(event.kind, event.data, event.time_ms)
+                event.facts = decision_fact(alert, is_case_open=self.desk.is_case_open(alert))
+            elif self._steps:
+                self._steps.act(event)
+            else:
+                raise StepRefusedError(f"{event.kind}: expected a service with an archive, was none")
+        except (ActionNotAllowedError, UnknownAlertError, StepRefusedError) as error:
             self.progress.counters.refused += 1
             return Outcome("refused", event.id, time_ms=event.time_ms, message=str(error))
         return None
@@ -196,9 +214,27 @@ class Committer:
         committed = seq <= self.progress.head - len(self._pending)
         return self.store.row(seq) if committed else self._pending[seq - self.progress.head - 1]
 
-    def adopt(self, digest: str) -> None:
-        """Note that from the next event on another configuration is in force."""
+    def rows(self, first: int) -> Iterator[JournalRow]:
+        """Read the journal from a position on, the rows of the running batch included."""
+        yield from self.store.rows(first)
+        yield from (row for row in list(self._pending) if row.seq >= first)
+
+    @property
+    def turn(self) -> Turn | None:
+        """What the event just journaled puts into force; `adopt` is to follow before the next one."""
+        return self._steps.turn if self._steps else None
+
+    def adopt(self, digest: str, windows: Mapping[str, Any] | None = None) -> None:
+        """Note that from the next event on another configuration is in force.
+
+        Parameters
+        ----------
+        windows
+            How those were filled that the former did not have.
+        """
         self.progress.rulebooks.append((self.progress.head + 1, digest))
+        if self._steps:
+            self._steps.took_force(digest, self.progress.stream_time_ms, windows or {})
 
     def _write(self) -> None:
         started = perf_counter()

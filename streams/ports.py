@@ -149,6 +149,9 @@ class Ledger(Protocol):
     def append(self, time_ms: int, kind: str, subject: str, payload: Mapping[str, Any]) -> None:
         """Add an entry."""
 
+    def entries(self, *, kind: str | None = None) -> Iterator[Any]:
+        """Give the committed entries of a kind, oldest first, each with `time_ms` and `data`."""
+
     def flush(self) -> None:
         """Write what was added, inside the transaction."""
 

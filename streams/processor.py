@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, TypeVar
 
-import msgspec
-
 from monitor.core.assessment import Assessment
 from monitor.core.events import Event
+from streams.adoption import Past, fill
 from streams.commit import Committer
 from streams.faults import Fault, Rejection
 from streams.journal import due_tick, facts_of, tick, tick_of
@@ -35,6 +34,7 @@ from streams.ports import (
     StoreUnavailableError,
 )
 from streams.recall import earlier, note_passed
+from streams.rulebooks import Rulebooks
 from streams.scoring import Versions
 from streams.states import StateCache
 
@@ -72,9 +72,9 @@ class Processor:
         Bounds of memory and recovery.
     tick_every_ms
         Ticks by event time: whenever the stream passes a multiple of this; 0 for none.
-    engine_for
-        Gives the engine of an archived rulebook by its hash: used when the service was killed and
-        then started with other rules, for the tail that the former rules assessed.
+    rulebooks
+        The archive of configurations: by it people change the one in force while this runs, and a
+        service that was killed and then started with other rules recovers under those of then.
     states
         What keeps the states in memory.
     """
@@ -91,21 +91,22 @@ class Processor:
         *,
         limits: Limits | None = None,
         tick_every_ms: int = 0,
-        engine_for: Callable[[str], Engine] | None = None,
+        rulebooks: Rulebooks | None = None,
         states: type[StateCache] = StateCache,
     ) -> None:
         self.store = store
         self.sensor = sensor or Sensor()
         self._engine = engine
         self._codec = codec
-        self._committer = Committer(store, desk, ledger, dead_letters, self.sensor)
+        self._rulebooks = rulebooks
+        self._committer = Committer(store, desk, ledger, dead_letters, self.sensor, rulebooks)
         self._limits = limits or Limits()
         self._tick_every_ms = tick_every_ms
         self._is_stale, self._cache = False, states
         store.guard()
         self._versions = Versions(self._committer, self._decoded)
         self._scoring = ""
-        self._open(engine_for or (lambda _: engine))
+        self._open()
 
     @property
     def progress(self) -> Progress:
@@ -166,6 +167,7 @@ class Processor:
         """Come back to what is committed: reload everything and replay the journal tail."""
         started = perf_counter()
         self._committer.reload()
+        self._go_back()
         self._versions.recover()
         self._states = self._cache(self._engine, self.store, self._limits.cache_subjects)
         for row in self.store.rows(min(self.progress.floor, self._versions.seq + 1)):
@@ -181,22 +183,50 @@ class Processor:
         with its rulebook, so that each part is recomputed under the rules of its day.
         """
         self._heal()
-        self._committer.adopt(engine.rulebook_hash)
-        self._transact(lambda: self._adopt(engine))
-        self._engine, self._scoring = engine, ""
-        self._score_with(self.progress.head + 1)
-        self._codec = codec or self._codec
-        self._states = self._cache(engine, self.store, self._limits.cache_subjects)
+        self._transact(lambda: self._change(engine, codec or self._codec, 0))
 
-    def _open(self, engine_for: Callable[[str], Engine]) -> None:
-        current = self._engine
-        stored = self.store.meta("progress")
-        rulebooks = msgspec.json.decode(stored, type=Progress).rulebooks if stored else []
-        if rulebooks and rulebooks[-1][1] != current.rulebook_hash:
-            self._engine = engine_for(rulebooks[-1][1])
+    @property
+    def needs_approval(self) -> bool:
+        """Whether what is in force lets another configuration follow only after a person's approval."""
+        rulebooks = self.progress.rulebooks
+        return bool(self._rulebooks and rulebooks and self._rulebooks.needs_approval(rulebooks[-1][1]))
+
+    def _open(self) -> None:
+        current = self._engine, self._codec
         self.recover()
-        if not rulebooks or rulebooks[-1][1] != current.rulebook_hash:
-            self.adopt(current)
+        rulebooks = self.progress.rulebooks
+        if not rulebooks or rulebooks[-1][1] != current[0].rulebook_hash:
+            self.adopt(*current)
+
+    def _go_back(self) -> None:
+        """Go on by the configuration that is committed as in force, where it is another one."""
+        rulebooks = self.progress.rulebooks
+        if self._rulebooks and rulebooks and rulebooks[-1][1] != self._engine.rulebook_hash:
+            self._engine, self._codec = self._rulebooks.parts(rulebooks[-1][1])
+            self._scoring = ""
+            self._rulebooks.take_force(rulebooks[-1][1])
+
+    def _change(self, engine: Engine, codec: Codec, rows: int) -> None:
+        """Go on by another engine and codec from the next event on, inside the transaction."""
+        former, progress = self._engine.rulebook_hash, self.progress
+        self._versions.adopt(engine.models)
+        self._write_every_state()
+        self._engine, self._codec, self._scoring = engine, codec, ""
+        self._states = self._cache(engine, self.store, self._limits.cache_subjects)
+        windows: Mapping[str, Any] = {}
+        if self._rulebooks and progress.rulebooks:
+            windows = fill(
+                self._rulebooks.refill(former, engine.rulebook_hash),
+                Past(self._committer.rows, self._find, engine, codec),
+                self._states,
+                progress.head,
+                rows,
+                self._write_every_state,
+                progress.stream_time_ms,
+            )
+            self._write_every_state()
+        self._committer.adopt(engine.rulebook_hash, windows)
+        self._score_with(progress.head + 1)
 
     def _heal(self) -> None:
         if self._is_stale:
@@ -223,13 +253,25 @@ class Processor:
             raise
 
     def _carry_out(self, batch: Sequence[Record], read: Reader, notes: Notes | None) -> list[Outcome]:
-        events = [read(record) for record in batch]
-        known = self.store.index.find([event.ref for event in events if type(event) is Event])
-        outcomes = [self._take(record, event, known) for record, event in zip(batch, events, strict=True)]
+        outcomes: list[Outcome] = []
+        while len(outcomes) < len(batch):
+            outcomes += self._take_run(batch[len(outcomes) :], read)
         for key, value in (notes(batch, outcomes) if notes else {}).items():
             self.store.put_meta(key, value)
         limits = self._limits
         self._write_states(self.progress.head - limits.tail_events, limits.snapshots_per_batch)
+        return outcomes
+
+    def _take_run(self, batch: Sequence[Record], read: Reader) -> list[Outcome]:
+        """Take records up to the first that puts another configuration into force, that one included."""
+        events = [read(record) for record in batch]
+        known = self.store.index.find([event.ref for event in events if type(event) is Event])
+        outcomes: list[Outcome] = []
+        for record, event in zip(batch, events, strict=True):
+            outcomes.append(self._take(record, event, known))
+            if (turn := self._committer.turn) is not None and self._rulebooks:
+                self._change(*self._rulebooks.parts(turn.hash), turn.rows)
+                break
         return outcomes
 
     def _read(self, record: Record) -> Any:
@@ -249,9 +291,12 @@ class Processor:
     def _decoded(self, body: bytes) -> Any:
         return self._codec.decode(body)
 
-    def _find(self, ref: int) -> Event | None:
+    def _find(self, ref: int, before: int | None = None) -> Event | None:
         seq = self.store.index.get_unsealed(ref) or self.store.index.find([ref]).get(ref)
-        return None if seq is None else self._codec.decode(self._committer.row(seq).body)
+        if seq is None or (before is not None and seq >= before):
+            return None
+        found = self._codec.decode(self._committer.row(seq).body)
+        return found if type(found) is Event else None
 
     def _accept(self, event: Event, received_ms: int) -> Outcome:
         progress = self.progress
@@ -297,10 +342,6 @@ class Processor:
     def _write_states(self, oldest: int, few: int) -> None:
         self.store.put_states(self._states.snapshots(oldest, few))
         self.progress.floor = self._states.floor(self.progress.head)
-
-    def _adopt(self, engine: Engine) -> None:
-        self._versions.adopt(engine.models)
-        self._write_every_state()
 
     def _write_every_state(self) -> None:
         self._write_states(self.progress.head + 1, 0)

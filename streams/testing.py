@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -23,8 +23,9 @@ from monitor.core.models.config import ModelsConfig
 from streams.deadletter import SCHEMA as DEAD_LETTER_SCHEMA
 from streams.deadletter import DeadLetters
 from streams.faults import Fault, Rejection
-from streams.ports import JournalRow, Record, Sensor, StateRow
+from streams.ports import Codec, JournalRow, Record, Sensor, StateRow
 from streams.processor import Limits, Processor
+from streams.rulebooks import Rulebooks
 from streams.states import StateCache
 from streams.stores.sqlite import SqliteStore, open_database
 
@@ -252,7 +253,8 @@ def assemble(
     sensor: Sensor | None = None,
     states: type[StateCache] = StateCache,
     engine: CountingEngine | None = None,
-    engine_for: Callable[[str], CountingEngine] | None = None,
+    rulebooks: Rulebooks | None = None,
+    codec: Codec | None = None,
 ) -> Processor:
     """Return a processor of the small parts over a store."""
     for schema in (LEDGER_SCHEMA, ALERTS_SCHEMA, DEAD_LETTER_SCHEMA):
@@ -260,7 +262,7 @@ def assemble(
     ledger = Ledger(store.db)
     return Processor(
         engine or CountingEngine(),
-        JsonCodec(),
+        codec or JsonCodec(),
         store,
         Desk(SqlAlertStore(store.db), ledger),
         ledger,
@@ -269,7 +271,7 @@ def assemble(
         limits=limits,
         tick_every_ms=tick_every_ms,
         states=states,
-        engine_for=engine_for,
+        rulebooks=rulebooks,
     )
 
 

@@ -24,6 +24,7 @@ from streams.learning import ARTIFACT
 from streams.ports import JournalRow, Progress, Record, State
 from streams.processor import Processor
 from streams.states import Key, StateCache
+from streams.step_verification import compare_steps
 from streams.stores.guard import RECOMPUTED, columns, expected_seals
 from streams.stores.sqlite import SqliteStore, open_database
 
@@ -247,10 +248,10 @@ def _replay(
     stored: Progress,
     progress: Callable[[int, int], None],
 ) -> Iterator[Finding]:
-    later, is_named = stored.rulebooks[1:], isinstance(db, PostgresDatabase)
-    for batch in _batches(_journal(db), [first for first, _ in later]):
-        while later and later[0][0] <= batch[0].seq:
-            adopt(processor, later.pop(0)[1])
+    later, is_named = list(enumerate(stored.rulebooks))[1:], isinstance(db, PostgresDatabase)
+    for batch in _batches(_journal(db), [first for _, (first, _) in later]):
+        while later and later[0][1][0] <= batch[0].seq:
+            yield from _take_force(processor, adopt, *later.pop(0))
         event = tick_of(batch[0].body)
         if event:
             processor.tick(event.time_ms, batch[0].received_ms)
@@ -263,8 +264,21 @@ def _replay(
                 elif is_named and row.customer_id != (outcome.customer_id or None):
                     yield Finding("journal", str(row.seq), f"customer_id: expected {outcome.customer_id!r}")
         progress(batch[-1].seq, stored.head)
-    for _, digest in later:
-        adopt(processor, digest)
+    for place, rulebook in later:
+        yield from _take_force(processor, adopt, place, rulebook)
+
+
+def _take_force(
+    processor: Processor, adopt: Adopt, place: int, rulebook: tuple[int, str]
+) -> Iterator[Finding]:
+    """Let a rulebook come into force, unless a person's step in the journal did that."""
+    if len(processor.progress.rulebooks) > place:
+        return
+    if processor.needs_approval:
+        first, digest = rulebook
+        problem = f"configuration {digest[:12]} came into force at row {first} without an approval"
+        yield Finding("meta", "progress", problem)
+    adopt(processor, rulebook[1])
 
 
 def _batches(rows: Iterable[JournalRow], cuts: Sequence[int]) -> Iterator[list[JournalRow]]:
@@ -291,6 +305,7 @@ def _compare(db: Database, fresh: sqlite3.Connection) -> Iterator[Finding]:
         db,
         fresh,
     )
+    yield from compare_steps(db, fresh)
     for table in RECOMPUTED:
         if not fresh.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchone():
             continue

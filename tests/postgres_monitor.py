@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from alerts.desk import Desk
 from alerts.stores.sql import SqlAlertStore
-from monitor.app import CONFIGURATION, HOUR_MS, configuration_engines, desk_settings
+from monitor.app import CONFIGURATION, HOUR_MS, archived_rulebooks, desk_settings
 from monitor.audit.ledger import Ledger
 from monitor.configuration import Configuration, build_codec, build_engine
 from monitor.database import PostgresDatabase
@@ -51,15 +51,16 @@ def open_monitor(url: str, configuration: Configuration) -> Opened:
     store = WithStates(db)
     store.archive(CONFIGURATION, configuration.hash, configuration.archive)
     ledger = Ledger(db)
+    desk = Desk(SqlAlertStore(db), ledger, desk_settings(configuration))
     processor = Processor(
         build_engine(configuration),
         build_codec(configuration),
         store,
-        Desk(SqlAlertStore(db), ledger, desk_settings(configuration)),
+        desk,
         ledger,
         DeadLetters(db),
         tick_every_ms=HOUR_MS,
-        engine_for=configuration_engines(db),
+        rulebooks=archived_rulebooks(db, desk, fills=False),
     )
     return Opened(processor, store, configuration)
 

@@ -23,7 +23,6 @@ from monitor.core.models.scale import Scale
 from monitor.core.models.version import Version
 from monitor.core.notable import lookout
 from monitor.core.payments import judge, see_payment
-from monitor.core.notable import lookout
 from monitor.core.periods import Periods
 from monitor.core.place import PLACES
 from monitor.core.rating import Rater
@@ -86,7 +85,7 @@ class Engine:
         self.models = models
         self._plans = {stage: Plan(plan) for stage, plan in rulebook.plans.items()}
         words = Words(base_currency, periods)
-        lists = prepared(rulebook.lists)
+        lists = prepared(rulebook.lists, convert, base_currency)
         space: dict[str, Any] = NAMES | {
             "PERIODS": periods,
             "FX": by_day(convert),

@@ -3,35 +3,30 @@
 from pathlib import Path
 from typing import Any
 
+from counting_rulebooks import CountingRulebooks, DoublingEngine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.core.assessment import Assessment
-from monitor.core.events import Event
 from streams.processor import Processor
 from streams.stores.sqlite import SqliteStore, open_database
-from streams.testing import CountingEngine, CountingState, assemble, records, results, stream
+from streams.testing import (
+    CountingEngine,
+    assemble,
+    records,
+    results,
+    stream,
+)
 
 EVENTS = stream(seed=11, length=90)
 
 
-class DoublingEngine(CountingEngine):
-    """Counts every amount twice."""
-
-    rulebook_hash = "d0"
-
-    def assess(self, event: Event, kind: str, subject_id: str, state: CountingState) -> Assessment:
-        answer = super().assess(event, kind, subject_id, state)
-        state.total += event.data.get("amount", 1)
-        return answer
-
-
 ENGINES = {engine.rulebook_hash: engine for engine in (CountingEngine(), DoublingEngine())}
+RULEBOOKS = CountingRulebooks(ENGINES.values())
 
 
 def opened(path: Path | str, rulebook: str) -> Processor:
     store = SqliteStore(open_database(path, sync="normal"))
-    return assemble(store, engine=ENGINES[rulebook], engine_for=ENGINES.__getitem__)
+    return assemble(store, engine=ENGINES[rulebook], rulebooks=RULEBOOKS)
 
 
 @settings(max_examples=15, deadline=None)
