@@ -37,9 +37,16 @@ AtLeast = Annotated[
     float | None,
     typer.Option("--at-least", min=0, max=100, help="With --coverage: fail below this share, in percent."),
 ]
+Propose = Annotated[
+    bool,
+    typer.Option("--propose", help="With --coverage: print cases that would notice, to be read and kept."),
+]
 Jobs = Annotated[
     int | None, typer.Option("--jobs", min=1, help="Processes for --coverage; default: one a core.")
 ]
+
+COLOURS = {"  - ": "red", "  + ": "green", "  = ": "dim"}
+"""Beginnings of the lines of a difference."""
 
 
 @mistakes_told()
@@ -52,6 +59,7 @@ def run_tests(
     ] = "",
     coverage: Coverage = False,
     at_least: AtLeast = None,
+    propose: Propose = False,
     jobs: Jobs = None,
     as_json: AsJson = False,
 ) -> None:
@@ -66,7 +74,10 @@ def run_tests(
     if not _pass(bench, cases, quiet=as_json and coverage):
         raise typer.Exit(1)
     if coverage:
-        _cover(bench, cases, at_least, jobs or os.cpu_count() or 1, as_json=as_json)
+        results = _cover(bench, cases, jobs or os.cpu_count() or 1, as_json=as_json)
+        if propose:
+            _propose(bench, cases, [one.rule for one in results if any(one.missed.values())])
+        _demand(results, at_least)
 
 
 def bench_of(folders: Sequence[Path], lists: Path | None) -> RuleTests:
@@ -94,18 +105,24 @@ def _pass(bench: RuleTests, cases: Sequence[Case], *, quiet: bool) -> bool:
         problems = bench.failures(case)
         failed += bool(problems)
         for problem in problems:
-            typer.echo(problem)
+            _tell(problem)
     rules = len({case.rule for case in cases})
     if failed or not quiet:
         typer.echo(f"{len(cases) - failed} of {len(cases)} cases of {rules} rules passed")
     return not failed
 
 
-def _cover(
-    bench: RuleTests, cases: Sequence[Case], at_least: float | None, jobs: int, *, as_json: bool
-) -> None:
-    from monitor.ruletest.noticing import KINDS
-    from monitor.ruletest.reporting import as_plain, share, unnoticed_lines
+def _tell(problem: str) -> None:
+    """Print a problem; on a terminal what was expected is red, what came instead green."""
+    from rich.console import Console
+
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    for line in problem.split("\n"):
+        console.print(line, style=COLOURS.get(line[:4]))
+
+
+def _cover(bench: RuleTests, cases: Sequence[Case], jobs: int, *, as_json: bool) -> list[Noticed]:
+    from monitor.ruletest.reporting import as_plain, unnoticed_lines
 
     results = _noticed(bench, cases, jobs)
     if as_json:
@@ -114,12 +131,40 @@ def _cover(
         for one in unnoticed_lines(results):
             typer.echo(str(one))
         _table(results)
+    return results
+
+
+def _demand(results: Sequence[Noticed], at_least: float | None) -> None:
+    """End with status 1 where less is noticed than was asked for."""
+    from monitor.ruletest.noticing import KINDS
+    from monitor.ruletest.reporting import share
+
     total = share("all", results)
-    least = min(total.percent(kind) for kind in KINDS)
-    if at_least is not None and least < at_least:
-        refuse_share = f"noticed {least:.1f} %, expected at least {at_least:g} %"
-        typer.echo(refuse_share, err=True)
+    for kind in KINDS:
+        if at_least is not None and total.percent(kind) < at_least:
+            typer.echo(
+                f"{kind}: noticed {total.percent(kind):.1f} %, expected at least {at_least:g} %", err=True
+            )
+    if at_least is not None and min(total.percent(kind) for kind in KINDS) < at_least:
         raise typer.Exit(1)
+
+
+def _propose(bench: RuleTests, cases: Sequence[Case], rules: Sequence[str]) -> None:
+    """Print, by test file, cases that would notice what the cases there are do not."""
+    import yaml
+
+    from monitor.ruletest.proposing import proposals
+    from monitor.ruletest.writing import case_text
+
+    for rule in rules:
+        own = [case for case in cases if case.rule == rule]
+        outer = yaml.safe_load(own[0].file.read_text(encoding="utf-8"))
+        for number, proposal in enumerate(proposals(bench, rule, own)):
+            if number == 0:
+                typer.echo(f"# {own[0].file}: read what each expects before you keep it")
+            typer.echo(case_text(proposal, outer), nl=False)
+            for one in proposal.notices:
+                typer.echo(f"    # {one.line}:{one.column}: {one.problem}")
 
 
 def _noticed(bench: RuleTests, cases: Sequence[Case], jobs: int) -> list[Noticed]:

@@ -12,22 +12,21 @@ from monitor.ruletest.timeline import Timeline
 
 def differences(timeline: Timeline, hits: Sequence[Hit]) -> list[str]:
     """Return what the hits do not have in common with the expected ones; nothing where they agree."""
-    case, start_ms = timeline.case, timeline.start_ms
+    case = timeline.case
     place = f"{case.file}:{case.expect_line}: {case.name}"
     expected = [shown(hit.at_ms or 0) for hit in case.hits]
-    actual = [shown(hit.time_ms - start_ms) for hit in hits]
+    actual = [shown(hit.time_ms - timeline.start_ms) for hit in hits]
     if expected != actual:
-        sentences = [f"    {when}: {hit.say}" for when, hit in zip(actual, hits, strict=True)]
-        listed = [
+        lines = (
+            place,
             f"  expected hits: {', '.join(expected) or 'none'}",
             f"  was:           {', '.join(actual) or 'none'}",
-        ]
-        return ["\n".join([place, *listed, *sentences])]
+        )
+        return ["\n".join(lines)]
     if case.last and not case.hits:
         return [f"{place}: says {', '.join(case.last)} of a hit, but expects none"]
     return [
-        f"{place}\n  {name} of the hit at {shown(one.at_ms or 0)}\n"
-        f"    expected: {text}\n    was:      {said(hit, name)}"
+        f"{place}\n  {name} of the hit at {shown(one.at_ms or 0)}\n  - {text}\n  + {said(hit, name)}"
         for one, hit in zip(wanted(timeline), hits, strict=True)
         for name, text in one.more.items()
         if not same(said(hit, name), text)

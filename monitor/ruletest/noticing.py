@@ -12,7 +12,8 @@ from monitor.ruletest.coverage import forced
 from monitor.ruletest.judging import differences
 from monitor.ruletest.mutation import mutants
 from monitor.ruletest.parameters import with_params
-from monitor.ruletest.running import RuleTests, play
+from monitor.ruletest.playing import play
+from monitor.ruletest.running import RuleTests
 from monitor.ruletest.timeline import Timeline
 from monitor.ruletest.variants import Subject, Variant
 from rules.errors import Mistake, RuleError

@@ -13,7 +13,8 @@ from monitor.core.engine import Engine
 from monitor.ruletest.case import Case
 from monitor.ruletest.changing import Changes, figures
 from monitor.ruletest.noticing import KINDS, unnoticed
-from monitor.ruletest.running import RuleTests, play
+from monitor.ruletest.playing import play
+from monitor.ruletest.running import RuleTests
 from monitor.ruletest.variants import Subject, Variant
 from rules.errors import Mistake, RuleError
 

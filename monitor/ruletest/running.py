@@ -7,23 +7,25 @@ or to a duplicate fails. A case that hits runs a third time, late: see `monitor.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from monitor.core.assessment import Assessment, Hit
+from monitor.core.assessment import Hit
 from monitor.core.engine import Engine
 from monitor.core.periods import Periods
 from monitor.core.rating import Rater
 from monitor.core.rating_config import RatingConfig
-from monitor.core.state import State
 from monitor.ruletest.case import Case
 from monitor.ruletest.desk import desk_failures, in_force
+from monitor.ruletest.difference import timeline_lines
 from monitor.ruletest.generated import lateness_problems
 from monitor.ruletest.judging import differences
 from monitor.ruletest.parameters import with_params
-from monitor.ruletest.timeline import Moment, Timeline, Timelines
+from monitor.ruletest.playing import play
+from monitor.ruletest.probing import why_not
+from monitor.ruletest.timeline import Timeline, Timelines
 from rules.compile import Rulebook, compile_rulebook
 from rules.errors import RuleError
 from rules.model import Expression, ListData, Rule
@@ -32,15 +34,6 @@ from streams.codec import Codec
 from streams.rates import Exchange, Rates
 
 Lists = Mapping[str, ListData]
-
-
-@dataclass(slots=True)
-class Played:
-    """What the rule under test said to a timeline."""
-
-    hits: list[Hit] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    """Where it failed, or gave a duplicate another answer."""
 
 
 class RuleTests:
@@ -106,6 +99,8 @@ class RuleTests:
         if played.problems:
             return played.problems
         problems = differences(timeline, played.hits)
+        if problems:
+            problems[-1] = "\n".join([problems[-1], *self._timeline_lines(timeline, played.hits)])
         again = play(own, timeline, restarts=True)
         problems += again.problems
         if _bare(again.hits) != _bare(played.hits):
@@ -116,6 +111,11 @@ class RuleTests:
             )
             problems += late
         return problems + (self._desk_failures(timeline) if case.needs_desk else [])
+
+    def _timeline_lines(self, timeline: Timeline, hits: Sequence[Hit]) -> Iterator[str]:
+        expected = {hit.at_ms for hit in timeline.case.hits}
+        came = {hit.time_ms - timeline.start_ms for hit in hits}
+        yield from timeline_lines(timeline, hits, why_not(self, timeline) if expected - came else {})
 
     def _desk_failures(self, timeline: Timeline) -> list[str]:
         case = timeline.case
@@ -183,69 +183,9 @@ class RuleTests:
         )  # fmt: skip
 
 
-def play(engine: Engine, timeline: Timeline, *, restarts: bool = False) -> Played:
-    """Return what the rule under test says to a timeline; the same every time.
-
-    Parameters
-    ----------
-    restarts
-        Each state is packed and restored before it is asked, and each event arrives twice.
-    """
-    states: dict[tuple[str, str], State] = {}
-    first: dict[tuple[str, str, str], Assessment] = {}
-    played = Played()
-    for moment in timeline.moments:
-        if moment.event is None:
-            _let_pass(engine, timeline, moment, states, played)
-            continue
-        for _ in range(2 if restarts else 1):
-            _arrive(engine, timeline, moment, states, first, played, restarts)
-    return played
-
-
-def _let_pass(
-    engine: Engine, timeline: Timeline, moment: Moment, states: dict[tuple[str, str], State], played: Played
-) -> None:
-    for (kind, subject_id), state in states.items():
-        for answer in engine.tick(moment.time_ms, kind, subject_id, state):
-            _take(timeline, moment, answer, played)
-
-
-def _arrive(
-    engine: Engine, timeline: Timeline, moment: Moment, states: dict[tuple[str, str], State],
-    first: dict[tuple[str, str, str], Assessment], played: Played, restarts: bool,
-) -> None:  # fmt: skip
-    event = moment.fresh()
-    for key in engine.subjects(event):
-        state = states.get(key) or engine.new_state(key[0])
-        states[key] = state = _restarted(engine, key[0], state) if restarts else state
-        answer = engine.assess(event, *key, state)
-        known = first.setdefault((event.id, *key), answer)
-        if known is answer:
-            _take(timeline, moment, answer, played)
-        elif [one.say for one in known.hits] != [one.say for one in answer.hits]:
-            place = f"{timeline.case.file}:{moment.step.line}"
-            played.problems.append(f"{place}: the duplicate got another answer")
-
-
-def _take(timeline: Timeline, moment: Moment, answer: Assessment, played: Played) -> None:
-    case = timeline.case
-    line = moment.step.line or case.line
-    played.problems += [
-        f"{case.file}:{line}: the rule failed: {why}" for rule, why in answer.failures if rule == case.rule
-    ]
-    played.hits += [hit for hit in answer.hits if hit.rule == case.rule]
-
-
 def _bare(hits: Sequence[Hit]) -> list[Hit]:
     """Return hits without the mark of lateness where it depends on all rules: which events an entity sees."""
     return [hit if hit.subject == "customer" else replace(hit, late=False) for hit in hits]
-
-
-def _restarted(engine: Engine, kind: str, state: State) -> State:
-    restored = engine.restore(kind, state.pack())
-    restored.due_ms = state.due_ms
-    return restored
 
 
 def find_tests(folders: Iterable[Path]) -> list[Path]:

@@ -99,7 +99,10 @@ def test_a_hit_that_should_not_be_is_shown_with_its_place_and_sentence(pack):
         f"{pack}/X-1.test.yaml:10: less does not\n"
         "  expected hits: +5m\n"
         "  was:           +0m\n"
-        "    +0m: 2,000.00 CNY moved\n"
+        "    +0m  payment.transfer  e1  amount 2000\n"
+        "  + hit at +0m: high, 15 points: 2,000.00 CNY moved\n"
+        "      saw amount 2000.00 CNY\n"
+        "  - hit at +5m: the rule looks at no event then\n"
         "1 of 2 cases of 1 rules passed\n"
     )
 
@@ -107,7 +110,7 @@ def test_a_hit_that_should_not_be_is_shown_with_its_place_and_sentence(pack):
 def test_other_points_are_shown_beside_the_expected(pack):
     change(pack, "X-1.test.yaml", "points: 15", "points: 20")
     output = riskmon("test", pack).output
-    assert "  points of the hit at +0m\n    expected: 20\n    was:      15\n" in output
+    assert "  points of the hit at +0m\n  - 20\n  + 15\n" in output
 
 
 @pytest.mark.parametrize(
