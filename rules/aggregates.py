@@ -15,9 +15,11 @@ from rules.asked import Asked, taken_apart
 from rules.circles import cycle
 from rules.echoes import ALONE, ECHOES
 from rules.flows import retention, turned_over
+from rules.neighbours import neighbour
 from rules.nodes import Binary, Call, Group, Literal, Name
 from rules.over_periods import is_over_periods, over_periods
 from rules.plan import MarkerSlot, Selection, SightingsSlot
+from rules.rarity import rarity
 from rules.ratios import change, cv, median
 from rules.terms import WORDS, WRONG, Scope, Term, shared
 from rules.windowed import EXAMPLES, needed, numeric, series, shortened, through, value_of
@@ -263,5 +265,7 @@ AGGREGATES: dict[str, Callable[[Scope, Asked], Term]] = {
     "retention": retention,
     "turned_over": turned_over,
     "cycle": cycle,
+    "neighbour": neighbour,
+    "rarity": rarity,
 }
 """Every aggregate by name."""

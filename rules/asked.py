@@ -21,6 +21,8 @@ OPTIONS_OF = {
     "retention": (*OPTIONS, "in", "out"),
     "turned_over": (*OPTIONS, "in", "out", "within"),
     "cycle": (*FEW_OPTIONS, "in", "out", "within", "length"),
+    "neighbour": (*FEW_OPTIONS, "at_least", "among"),
+    "rarity": ("where", "of", "key", "lag", "min_n"),
 }
 """Options of aggregates that take others."""
 

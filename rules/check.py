@@ -18,6 +18,7 @@ from rules.functions import FUNCTIONS, Function
 from rules.lookups import LOOKUPS
 from rules.nodes import AnyOf, Binary, Call, Filtered, Group, Literal, Name, Node, Sequence, Unary
 from rules.operators import arithmetic, compare, member
+from rules.rarity import COMBINATIONS
 from rules.sequences import any_of, sequence
 from rules.streaks import PERIODICAL
 from rules.terms import (
@@ -231,14 +232,16 @@ def _logic(scope: Scope, node: Binary) -> Term:
     return Term("bool", code, cost=sum(part.cost for part in parts), spans=spans)
 
 
+CALLS = {**PERIODICAL, **LOOKUPS, **COMBINATIONS}
+"""What reads its arguments itself, by name; the others are in `FUNCTIONS`."""
+
+
 def _call(scope: Scope, node: Node) -> Term:
     assert isinstance(node, Call)
     if node.function in AGGREGATES:
         return aggregate(scope, node)
-    if node.function in PERIODICAL:
-        return PERIODICAL[node.function](scope, node)
-    if node.function in LOOKUPS:
-        return LOOKUPS[node.function](scope, node)
+    if node.function in CALLS:
+        return CALLS[node.function](scope, node)
     if node.function == "absent":
         return scope.fail(
             node.at, "absent(...) stands alone or is joined with `and`", "write: when: absent(...) and ..."
@@ -247,7 +250,7 @@ def _call(scope: Scope, node: Node) -> Term:
         return _choice(scope, node)
     function = FUNCTIONS.get(node.function)
     if function is None:
-        names = [*FUNCTIONS, *AGGREGATES, *LOOKUPS, *PERIODICAL, "seq", "skipped", "any", "absent", "if"]
+        names = [*FUNCTIONS, *AGGREGATES, *CALLS, "seq", "skipped", "any", "absent", "if"]
         return scope.fail(node.at, f"unknown function {node.function!r}", nearest(node.function, names))
     if len(node.arguments) != len(function.parameters) or node.named:
         count = len(function.parameters)

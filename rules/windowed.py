@@ -35,6 +35,8 @@ EXAMPLES = {
     "retention": "retention(amount, 7d, min_n=5) < 6h",
     "turned_over": "turned_over(amount, 30d, within=day) >= 0.75",
     "cycle": "not missing(cycle(amount, 7d, within=0.1, length=3))",
+    "neighbour": "not missing(neighbour(amount, 90d, at_least=10_000 CNY, among=list.fraud_accounts))",
+    "rarity": "rarity((channel, counterparty.country, floor(hour(occurred_at) / 6)), 180d, min_n=50) == 0",
 }
 """One example each, shown in hints and in the reference."""
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.core.circles import CIRCLES
 from monitor.core.flows import FLOWS
+from monitor.core.neighbours import NEIGHBOURS
 from monitor.core.over_periods import PERIOD_NAMES
 from monitor.core.schedules import WAITS
 from monitor.core.sequences import NAMES as SEQUENCES
@@ -343,5 +344,8 @@ NAMES: dict[str, Any] = {
     if callable(value)
     and not name.startswith("_")
     and name not in {"Callable", "Collection", "Sequence", "lru_cache"}
-} | {"U": UNSET, "floor": floor, "Series": Series, **PERIOD_NAMES, **WAITS, **FLOWS, **CIRCLES, **SEQUENCES}
+} | {
+    "U": UNSET, "floor": floor, "Series": Series,
+    **PERIOD_NAMES, **WAITS, **FLOWS, **CIRCLES, **NEIGHBOURS, **SEQUENCES,
+}  # fmt: skip
 """Everything generated code may name, apart from what depends on the institution."""

@@ -9,6 +9,7 @@ import pytest
 from rules.compile import compile_rulebook
 from rules.errors import RuleError
 from rules.loader import read_rule
+from rules.model import ListData
 from rules.vocabulary import load_vocabulary
 
 RULE = """
@@ -27,10 +28,15 @@ triage: x
 owner: x
 """
 
+LISTS = {
+    "bad": ListData("bad", "1", frozenset({"x"})),
+    "people": ListData("people", "1", frozenset({"Li"}), kind="names"),
+}
+
 
 def compiled(when, more="on: payment.transfer"):
     rule = read_rule(Path("T-1.yaml"), RULE.format(when=when, more=more), "test")
-    return compile_rulebook([rule], load_vocabulary(), {})
+    return compile_rulebook([rule], load_vocabulary(), LISTS)
 
 
 def problem_of(when, more="on: payment.transfer"):
@@ -56,6 +62,17 @@ def problem_of(when, more="on: payment.transfer"):
         ('cycle(amount, 7d, within=1) != ""', "cycle takes `within`, a share below 1"),
         ('cycle(amount, month) != ""', "cycle looks back a length of time"),
         ('cycle(amount, 7d, key=card) != ""', "cycle has no option 'key'"),
+        ("neighbour(amount, 90d) != ''", "neighbour needs `among`, a list of accounts"),
+        ("neighbour(amount, 90d, among=list.lost) != ''", "unknown list 'lost'"),
+        ("neighbour(amount, 90d, among=list.people) != ''", "list.people holds names, not accounts"),
+        ("neighbour(amount, 90d, at_least=5, among=list.bad) != ''", "expected money, was a number"),
+        (
+            "neighbour(amount, month, among=list.bad) != ''",
+            "neighbour takes money of a customer and a window that ends now",
+        ),
+        ("rarity(channel, 180d, prior=true) == 0", "rarity has no option 'prior'"),
+        ("rarity((channel, chanel), 180d) == 0", "unknown field 'chanel'"),
+        ("together(channel) == ''", "together takes several values"),
         ("cycle(amount, 7d)", "expected true or false, was a text"),
     ],
 )
@@ -78,3 +95,8 @@ def test_only_a_rule_about_circles_has_the_payers_told():
     book = compiled("not missing(cycle(amount, 7d, length=2))")
     assert "counterparty" not in book.plans
     assert len(compiled("not missing(cycle(amount, 7d))").plans["counterparty"].exports) == 1
+
+
+def test_a_combination_in_another_order_is_the_same_series():
+    book = compiled("rarity((channel, rail), 30d) == 0 and rarity((rail, channel), 30d) == 0")
+    assert len(book.plans["customer"].slots) == 1

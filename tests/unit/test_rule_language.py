@@ -16,8 +16,9 @@ from rules.functions import FUNCTIONS
 from rules.grammar import parse
 from rules.lists import load_lists
 from rules.loader import load_packs, load_predicates, read_rule
-from rules.model import Expression
+from rules.model import Expression, ListData
 from rules.period_functions import PERIOD_EXAMPLES
+from rules.rarity import COMBINED
 from rules.vocabulary import load_vocabulary
 
 WORDS = load_vocabulary()
@@ -153,17 +154,24 @@ def test_another_meaning_of_a_predicate_is_another_rulebook():
 
 
 @pytest.mark.parametrize(
-    "example", [*EXAMPLES.values(), *PERIOD_EXAMPLES.values(), *(one.example for one in FUNCTIONS.values())]
+    "example",
+    [
+        *EXAMPLES.values(),
+        *PERIOD_EXAMPLES.values(),
+        *COMBINED.values(),
+        *(one.example for one in FUNCTIONS.values()),
+    ],
 )
 def test_every_example_of_the_reference_can_be_checked(example):
     kind = "card.authorization" if "mcc" in example else "payment.transfer"
+    lists = {"fraud_accounts": ListData("fraud_accounts", "1", frozenset())}
     node = parse(example)
     when = example if node.text().startswith("(") else f"missing({example})"
     when = when if not when.startswith(("(not", "not")) else f"{when}"
     try:
-        compile_rulebook([rule(f"'{when}'", on=kind)], WORDS, {})
+        compile_rulebook([rule(f"'{when}'", on=kind)], WORDS, lists)
     except RuleError:
-        compile_rulebook([rule(f"'{example}'", on=kind)], WORDS, {})
+        compile_rulebook([rule(f"'{example}'", on=kind)], WORDS, lists)
 
 
 def test_predicates_of_packs_are_read_and_contradictions_told(tmp_path):
