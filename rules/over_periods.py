@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from rules.asked import taken_apart
 from rules.errors import nearest
 from rules.nodes import Binary, Call, Literal, Name, Node, Unary
 from rules.period_functions import INNER, OUTER, PERIOD_EXAMPLES, UNITS, How
@@ -76,18 +77,12 @@ def over_periods(scope: Scope, node: Call) -> Term:
 
 def value_of_period(scope: Scope, node: Node, retain_ms: int) -> Term:
     """Return the term of the value of one period; it may read the event at hand and the profile too."""
-    if any(_stage(scope, one) != scope.stage for one in _aggregates(node)):
-        owner = next(_stage(scope, one) for one in _aggregates(node) if _stage(scope, one) != scope.stage)
-        return scope.fail(
-            node.at, f"values of periods of a {owner} stay with it", f"make a rule with `subject: {owner}`"
-        )
+    for one in _aggregates(node):
+        asked = taken_apart(replace(scope, wrong=lambda at, problem, hint: None), one)
+        if asked is not None and asked.stage != scope.stage:
+            hint = f"add customer_id to the key, or make a rule with `subject: {asked.stage}`"
+            return scope.fail(one.at, f"values of periods of a {asked.stage} stay with it", hint)
     return replace(scope, period_ms=retain_ms, seen={}).check(node)
-
-
-def _stage(scope: Scope, node: Call) -> str:
-    key = dict(node.named).get("key")
-    subject = scope.vocabulary.subjects.get(key.name) if isinstance(key, Name) else None
-    return subject.name if subject is not None and subject.within is None else scope.stage
 
 
 def _fits(scope: Scope, node: Call, how: How, inner: Term) -> bool:

@@ -226,7 +226,8 @@ PERIOD_NAMES: dict[str, Any] = {
     function.__name__: function
     for function in (
         cut, of_each, in_a_row, filled, highest, lowest, together, middle, spread, unevenness, coefficient,
-        ranked, earliest, newest, change_between, change_over, steps_down, falls, rises, holding, share_holding,
+        ranked, earliest, newest, change_between, change_over, steps_down, falls, rises, holding,
+        share_holding,
     )
 }  # fmt: skip
 """What generated code may name."""
