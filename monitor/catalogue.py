@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from monitor.ruletext import MARKS
+from rules.echoes import ECHOES
 from rules.model import Expression, Rule
 from rules.needs import Needs, needs
 from rules.vocabulary import Vocabulary
 from streams.mapping_shapes import MappingFile
 
 STATES = ("fed", "partly fed", "not fed", "unknown")
-OWN = frozenset({"rule.hit", "rating.changed", "model.scored", "tick"})
+OWN = ECHOES | {"tick"}
 """Kinds that the monitor itself makes."""
 
 
@@ -82,11 +83,10 @@ def catalogue(
 def _line(rule: Rule, wanted: Needs, vocabulary: Vocabulary, feed: Feed | None) -> Line:
     if feed is None:
         return Line(rule, wanted, "unknown", (), ())
-    come = set(feed.kinds) | OWN
-    absent = sorted((wanted.looks_at | wanted.remembers) - come)
-    carried = {
-        name for kind in come & (wanted.looks_at | wanted.remembers) for name in feed.fields.get(kind, ())
-    }
+    come, needed = set(feed.kinds) | OWN, wanted.looks_at | wanted.remembers
+    absent = sorted(needed - come)
+    carried = {name for kind in come & needed for name in feed.fields.get(kind, ())}
+    carried |= {name for kind in OWN & come & needed for name in vocabulary.kinds[kind].fields}
     # Of profile and account: whatever kind sets them.
     carried |= {name for names in feed.fields.values() for name in names if name in _remembered(vocabulary)}
     missing = sorted(wanted.fields - carried - {"customer_id"}) if feed.fields else []
