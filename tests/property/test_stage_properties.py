@@ -35,6 +35,19 @@ SHARED = {
     "when": "distinct(customer_id, 24h) >= 2",
     "points": 20,
 }
+DAILY = {
+    "id": "P-4",
+    "on": "every business day",
+    "when": "streak(day, of=payment.transfer) >= 1 and count(30d, of=payment.transfer) >= 2",
+    "points": 5,
+}
+OFTEN = {
+    "id": "P-5",
+    "subject": "device",
+    "on": "every week",
+    "when": "max(count(of=auth.login), previous(7 days)) >= 2",
+    "points": 5,
+}
 
 
 def transfers(length: int) -> Iterator[bytes]:
@@ -55,7 +68,7 @@ def transfers(length: int) -> Iterator[bytes]:
 @cache
 def compiled() -> tuple[dict[Part, list[Item]], Any]:
     base, engines = configuration(), {}
-    for rules in ((BURST, UNPAID, SHARED), (SHARED, UNPAID)):
+    for rules in ((BURST, UNPAID, SHARED, DAILY, OFTEN), (SHARED, UNPAID, DAILY)):
         built = with_rules(base, *rules)
         engines[built.hash] = (build_engine(built), build_codec(built))
     first, second = engines
@@ -128,7 +141,7 @@ def test_the_streams_of_these_tests_have_everything_in_them() -> None:
     assert any(answer.facts for answer in counted.answered.values())
     ruled = straight(*compiled())
     hits = [hit for answer in ruled.answered.values() for hit in answer.assessment.hits]
-    assert {hit.rule for hit in hits} == {"P-1", "P-2", "P-3"}
+    assert {hit.rule for hit in hits} == {"P-1", "P-2", "P-3", "P-4", "P-5"}
     assert ruled.scores
     assert any(answer.due_ms for answer in ruled.answered.values())
     for line in (counted, ruled):
