@@ -15,7 +15,7 @@ from fractions import Fraction
 from rules.aggregates import AGGREGATES, aggregate
 from rules.errors import nearest
 from rules.functions import FUNCTIONS, Function
-from rules.lookups import LOOKUPS
+from rules.lookups import LOOKUPS, bare_table
 from rules.nodes import AnyOf, Binary, Call, Filtered, Group, Literal, Name, Node, Sequence, Unary
 from rules.operators import arithmetic, compare, member
 from rules.rarity import COMBINATIONS
@@ -67,7 +67,7 @@ def _money(scope: Scope, node: Literal) -> Term:
 def _name(scope: Scope, node: Node) -> Term:
     assert isinstance(node, Name)
     head, _, tail = node.name.partition(".")
-    if head in ("profile", "account", "param", "list") and tail:
+    if head in _SPECIAL and tail:
         return _SPECIAL[head](scope, node, tail)
     if node.name in scope.lets:
         return _let(scope, node)
@@ -188,7 +188,7 @@ def _list(scope: Scope, node: Name, name: str) -> Term:
     return Term("set", f"LISTS[{name!r}]", cost=0)
 
 
-_SPECIAL = {"profile": _profile, "account": _account, "param": _param, "list": _list}
+_SPECIAL = {"profile": _profile, "account": _account, "param": _param, "list": _list, "table": bare_table}
 
 
 def _unary(scope: Scope, node: Node) -> Term:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
-
-from yaml import SequenceNode
 
 from rules.documents import document
 from rules.errors import Mistake, RuleError, nearest
 from rules.model import LIST_KINDS, Entry, ListData
 from rules.reader import Node, Reader
+from rules.spans import overlap
+from rules.tables import read_table, table_from_plain, table_to_plain
 
 LIST_KEYS = ("version", "about", "source", "verification", "valid_from", "kind", "entries")
+TABLE_KEYS = (*LIST_KEYS[:-1], "key", "columns", "rows")
 ENTRY_KEYS = ("value", "aliases", "from", "to", "reason", "source")
 RATES_KEY = "pivot"
 """What a file of exchange rates has, which lies among the lists and is none."""
@@ -42,13 +44,17 @@ def load_lists(folder: Path) -> dict[str, ListData]:
 
 
 def _list(reader: Reader, name: str, root: Node, keys: Mapping[str, tuple[Node, Node]]) -> ListData:
+    kind = reader.one_of(keys["kind"][1], "kind", LIST_KINDS) if "kind" in keys else "exact"
+    known = TABLE_KEYS if kind == "table" else LIST_KEYS
     for key, (node, _) in keys.items():
-        if key not in LIST_KEYS:
-            reader.wrong(node, f"unknown key {key!r}", _or_known(key, LIST_KEYS))
+        if key not in known:
+            reader.wrong(node, f"unknown key {key!r}", _or_known(key, known))
+    version, about = (reader.text(keys[key][1], key) if key in keys else "" for key in ("version", "about"))
+    if kind == "table":
+        table = read_table(reader, root, keys)
+        return ListData(name, version or "0", frozenset(), about, kind, table=table)
     if "entries" not in keys:
         reader.wrong(root, "'entries' is missing", "add `entries: [...]`")
-    kind = reader.one_of(keys["kind"][1], "kind", LIST_KINDS) if "kind" in keys else "exact"
-    version, about = (reader.text(keys[key][1], key) if key in keys else "" for key in ("version", "about"))
     return list_of(reader, name, kind, keys["entries"][1] if "entries" in keys else None, version, about)
 
 
@@ -67,23 +73,18 @@ def list_of(
 
 
 def list_of_case(reader: Reader, name: str, node: Node) -> ListData:
-    """Return the list a rule's test gives: entries, or `{kind: names, entries: [...]}`.
+    """Return the list a rule's test gives: entries, or what a list file says.
 
     Its kind is empty where the test does not say: that of the list it stands in for.
     """
     if node.id != "mapping":
         return list_of(reader, name, "", node if node.id == "sequence" else _one(node))
-    keys = reader.mapping(node, name)
-    for key, (at, _) in keys.items():
-        if key not in ("kind", "entries"):
-            reader.wrong(at, f"unknown key {key!r}", _or_known(key, ("kind", "entries")))
-    kind = reader.one_of(keys["kind"][1], "kind", LIST_KINDS) if "kind" in keys else ""
-    return list_of(reader, name, kind, keys["entries"][1] if "entries" in keys else None)
+    return _list(reader, name, node, reader.mapping(node, name))
 
 
 def _one(node: Node) -> Node:
     """Return a single text as the list of it."""
-    return SequenceNode("tag:yaml.org,2002:seq", [node], node.start_mark, node.end_mark)
+    return SimpleNamespace(id="sequence", value=[node], start_mark=node.start_mark)
 
 
 def _entry(reader: Reader, kind: str, node: Node) -> Entry:
@@ -117,24 +118,13 @@ def _doubles(reader: Reader, entries: Iterable[tuple[Node, Entry]]) -> None:
                 reader.wrong(node, f"{text!r} is given twice for the same time", "keep one")
 
 
-def overlap(one: tuple[int | None, int | None], other: tuple[int | None, int | None]) -> bool:
-    """Return whether two spans of time have a moment in common; None is without end.
-
-    Examples
-    --------
-    >>> overlap((None, 5), (5, None)), overlap((0, 6), (5, None)), overlap((None, None), (1, 2))
-    (False, True, True)
-    """
-    return (other[1] is None or one[0] is None or one[0] < other[1]) and (
-        one[1] is None or other[0] is None or other[0] < one[1]
-    )
-
-
 def list_to_plain(data: ListData) -> dict[str, Any]:
     """Return a list as plain data; what is not said is not there."""
     plain: dict[str, Any] = {"version": data.version, "about": data.about, "entries": sorted(data.entries)}
     if data.kind != "exact":
         plain["kind"] = data.kind
+    if data.table is not None:
+        plain["table"] = table_to_plain(data.table)
     if data.more:
         plain["more"] = [
             [one.value, one.from_ms, one.to_ms, list(one.aliases), one.reason, one.source]
@@ -157,4 +147,5 @@ def list_from_plain(name: str, plain: Mapping[str, Any]) -> ListData:
         for value, from_ms, to_ms, aliases, reason, source in plain.get("more", ())
     )
     kind = plain.get("kind", "exact")
-    return ListData(name, plain["version"], frozenset(plain["entries"]), plain["about"], kind, more)
+    table = table_from_plain(plain["table"]) if "table" in plain else None
+    return ListData(name, plain["version"], frozenset(plain["entries"]), plain["about"], kind, more, table)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from rules.errors import nearest
 from rules.functions import FUNCTIONS
-from rules.model import ListData
+from rules.model import ListData, Table
 from rules.nodes import Binary, Call, Name, Node, Unary
 from rules.terms import WRONG, Scope, Term, nullsafe, shared
 
@@ -15,6 +16,10 @@ def listed(scope: Scope, node: Binary, left: Term) -> Term | None:
     data = _data(scope, node.right)
     if data is None or data.is_plain:
         return None
+    if data.table is not None:
+        column = next((name for name, _ in data.table.columns if name not in data.table.key), "column")
+        hint = f"write lookup(table.{data.name}.{column}, {node.left.text()})"
+        return scope.fail(node.right.at, f"list.{data.name} is a table", hint)
     if data.kind == "names":
         hint = f"write match({node.left.text()}, list.{data.name}) >= 90"
         return scope.fail(node.right.at, f"list.{data.name} holds names, which are alike or not", hint)
@@ -65,22 +70,80 @@ def _name_and_list(scope: Scope, node: Call) -> tuple[Term, ListData] | None:
     return (name, data) if name else None
 
 
-LOOKUPS: dict[str, Callable[[Scope, Call], Term]] = {"match": _match, "matched": _matched}
+def _lookup(scope: Scope, node: Call) -> Term:
+    found = _table_and_column(scope, node)
+    if found is None:
+        return WRONG
+    name, table, column = found
+    types = dict(table.columns)
+    keys = [
+        scope.check(argument, types[key]) for argument, key in zip(node.arguments[1:], table.key, strict=True)
+    ]
+    if not all(keys):
+        return WRONG
+    places = ", ".join(f"{{{place}}}" for place in range(len(keys)))
+    code = f"LISTS[{name!r}].cell({table.place(column)}, t, {places})"
+    spans = tuple(span for key in keys for span in key.spans)
+    cost = 0.8 + sum(key.cost for key in keys)
+    found_code = shared(nullsafe("None if {0} is None else ", code, *keys))
+    return Term(types[column], found_code, nullable=True, cost=cost, spans=spans)
+
+
+def _table_and_column(scope: Scope, node: Call) -> tuple[str, Table, str] | None:
+    example = LOOKUPS_SHOWN["lookup"]
+    first = node.arguments[0] if node.arguments else node
+    head, name, column = (*(first.name if isinstance(first, Name) else "").split(".", 2), "", "", "")[:3]
+    if head != "table" or not column or node.named:
+        scope.fail(first.at, "expected the column of a table", f"e.g. {example}")
+        return None
+    tables = {data.name: data.table for data in scope.lists.values() if data.table is not None}
+    if name not in tables:
+        hint = nearest(name, tables) or f"add it as a list file {name}.yaml with `kind: table`"
+        scope.fail(first.at, f"unknown table {name!r}", hint)
+        return None
+    table = tables[name]
+    if table.type_of(column) is None:
+        known = [column for column, _ in table.columns]
+        hint = nearest(column, known) or f"columns: {', '.join(known)}"
+        scope.fail(first.at, f"the table {name!r} has no column {column!r}", hint)
+        return None
+    if len(node.arguments) != len(table.key) + 1:
+        hint = f"write lookup({first.text()}, {', '.join(table.key)})"
+        scope.fail(node.at, f"the key of {name!r} is {' and '.join(table.key)}", hint)
+        return None
+    return name, table, column
+
+
+def bare_table(scope: Scope, node: Name, name: str) -> Term:
+    """Tell that a table has no value without a key."""
+    return scope.fail(node.at, "a table is looked into by a key", f"write lookup(table.{name}, ...)")
+
+
+LOOKUPS: dict[str, Callable[[Scope, Call], Term]] = {
+    "match": _match,
+    "matched": _matched,
+    "lookup": _lookup,
+}
 """Functions that look into lists and tables, by name."""
 LOOKUPS_SHOWN = {
     "match": "match(counterparty.name, list.watched_names) >= 90",
     "matched": "matched(counterparty.name, list.watched_names)",
+    "lookup": "lookup(table.country_risk.score, counterparty.country) >= 60",
 }
 """Name to an example."""
 
 
 def met(scope: Scope, node: Node) -> dict[str, Term]:
-    """Return what a hit shows of the lists an expression looks into: the entry that was met.
+    """Return what a hit shows of the lists and tables an expression looks into; windows aside.
 
-    Of `match(x, list.y)`, and of `x in list.y` where the list is no plain set of texts; windows aside.
+    Of `match(x, list.y)`, and of `x in list.y` where the list is no plain set of texts, the entry that
+    was met; of `lookup(...)` the value.
     """
     found: dict[str, Term] = {}
     for value, data in _looks(scope, scope.inline(node)):
+        if data is None:
+            found[value.text()] = scope.check(value)
+            continue
         term = scope.check(value)
         if term:
             code = f"by_entry({data.name!r}, {term.code}, t)"
@@ -88,7 +151,7 @@ def met(scope: Scope, node: Node) -> dict[str, Term]:
     return found
 
 
-def _looks(scope: Scope, node: Node) -> Iterator[tuple[Node, ListData]]:
+def _looks(scope: Scope, node: Node) -> Iterator[tuple[Node, ListData | None]]:
     children: tuple[Node, ...] = ()
     value: Node | None = None
     target: Node | None = None
@@ -99,10 +162,12 @@ def _looks(scope: Scope, node: Node) -> Iterator[tuple[Node, ListData]]:
         children = (node.operand,)
     elif isinstance(node, Call) and node.function == "match" and len(node.arguments) == 2:
         value, target = node.arguments
+    elif isinstance(node, Call) and node.function == "lookup":
+        yield node, None
     elif isinstance(node, Call) and (node.function in FUNCTIONS or node.function == "if"):
         children = node.arguments
     data = _data(scope, target) if target is not None else None
-    if value is not None and data is not None and not data.is_plain:
+    if value is not None and data is not None and not data.is_plain and data.table is None:
         yield value, data
     for child in children:
         yield from _looks(scope, child)

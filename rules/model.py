@@ -95,8 +95,9 @@ class Rule:
     """Line and column of each key's value, for messages."""
 
 
-LIST_KINDS = ("exact", "prefix", "names")
-"""How the entries of a list are compared: whole, as beginnings, or as names that are like each other."""
+LIST_KINDS = ("exact", "prefix", "names", "table")
+"""How the entries of a list are compared: whole, as beginnings, as names that are like each other; a
+table has rows with a key instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +122,37 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a table: what its file says, by column; None where it says nothing."""
+
+    cells: tuple[str | None, ...]
+    from_ms: int | None = None
+    to_ms: int | None = None
+    """Until when, exclusive; None = for good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows that are found by a key, each for the time it holds."""
+
+    key: tuple[str, ...]
+    """Columns whose values together tell rows apart."""
+    columns: tuple[tuple[str, str], ...]
+    """Every column and its type: text, number, bool, duration or money."""
+    rows: tuple[Row, ...]
+
+    def type_of(self, column: str) -> str | None:
+        """Return the type of a column; None where there is none of that name."""
+        return dict(self.columns).get(column)
+
+    def place(self, column: str) -> int:
+        """Return the place of a column in a row."""
+        return [name for name, _ in self.columns].index(column)
+
+
+@dataclass(frozen=True, slots=True)
 class ListData:
-    """A named list, e.g. of countries, account numbers or names."""
+    """A named list, e.g. of countries, account numbers or names; or a table."""
 
     name: str
     version: str
@@ -133,6 +163,8 @@ class ListData:
     """One of `LIST_KINDS`."""
     more: tuple[Entry, ...] = ()
     """Entries that say more, in the order of the file."""
+    table: Table | None = None
+    """Of the kind `table` alone, which has no entries."""
 
     @property
     def is_plain(self) -> bool:

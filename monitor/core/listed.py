@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from monitor.core.conversion import Convert
+from monitor.core.tables import Rows
 from rules.model import Entry, ListData
 
 if TYPE_CHECKING:
@@ -92,11 +94,23 @@ class Names:
 _KINDS = {"exact": Dated, "prefix": Prefixes, "names": Names}
 
 
-def prepared(lists: Mapping[str, ListData]) -> dict[str, Any]:
-    """Return what generated code calls `LISTS`: the texts of plain lists, of others an object that looks."""
-    return {
-        name: data.entries if data.is_plain else _KINDS[data.kind](data.all) for name, data in lists.items()
-    }
+def prepared(lists: Mapping[str, ListData], fx: Convert, base_currency: str) -> dict[str, Any]:
+    """Return what generated code calls `LISTS`: the texts of plain lists, of others an object that looks.
+
+    Parameters
+    ----------
+    fx
+        Converts money of tables at a time.
+    base_currency
+        ISO 4217; money of this currency needs no conversion.
+    """
+
+    def made(data: ListData) -> Any:
+        if data.table is not None:
+            return Rows(data.table, fx, base_currency)
+        return data.entries if data.is_plain else _KINDS[data.kind](data.all)
+
+    return {name: made(data) for name, data in lists.items()}
 
 
 def by_entry(lists: Mapping[str, ListData], held: Mapping[str, Any]) -> Callable[[str, Any, int], str | None]:

@@ -18,6 +18,12 @@ from rules.model import Entry, ListData
 from rules.vocabulary import load_vocabulary
 
 DAY_MS = 86_400_000
+
+
+def NO_FX(amount, currency, time_ms):  # noqa: N802
+    raise AssertionError("no money here")
+
+
 RULE = """\
 id: X-1
 title: A rule
@@ -93,7 +99,7 @@ def test_an_entry_may_come_again_for_another_time(tmp_path):
     (tmp_path / "a.yaml").write_text(
         "version: 1\nentries:\n  - {value: x, to: 2026-01-01}\n  - {value: x, from: 2026-02-01}\n"
     )
-    held = prepared(load_lists(tmp_path))["a"]
+    held = prepared(load_lists(tmp_path), NO_FX, "CNY")["a"]
     assert [held.holds("x", day * DAY_MS) for day in (20_453, 20_454, 20_484, 20_485)] == [
         True,
         False,
@@ -133,7 +139,7 @@ def test_an_entry_that_is_met_is_told_with_its_score_its_version_and_its_reason(
         "watched": ListData("watched", "3", frozenset(), "", "names", (Entry("张伟", reason="order 7"),)),
         "gambling": ListData("gambling", "1", frozenset({"79"}), "", "prefix"),
     }
-    told = by_entry(lists, prepared(lists))
+    told = by_entry(lists, prepared(lists, NO_FX, "CNY"))
     assert told("watched", "Wei Zhang", 0) == "张伟 (92, list version 3, order 7)"
     assert told("watched", "somebody", 0) is None
     assert told("watched", None, 0) is None
