@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from rules.dispositions import DISPOSITIONS
-from rules.documents import compose, plain_of
+from rules.documents import compose, document, plain_of
 from rules.errors import Mistake, RuleError, nearest
 from rules.model import (
     DIMENSIONS,
@@ -24,9 +24,11 @@ from rules.model import (
     Expression,
     Rule,
 )
+from rules.needs import names_in
 from rules.nodes import Literal
 from rules.parameters import read_params
 from rules.reader import Reader
+from rules.vocabulary import load_vocabulary
 
 REQUIRED = (
     "id",
@@ -255,37 +257,42 @@ def _is_rule(path: Path) -> bool:
     return not path.name.endswith(".test.yaml") and path.name != "pack.yaml"
 
 
-PACK_KEYS = ("purpose", "owner", "sources", "predicates")
+PACK_KEYS = ("purpose", "owner", "sources", "predicates", "names")
+NAMING_KEYS = ("predicates", "names")
+"""Both name expressions that rules share: conditions, and whatever else, aggregates too."""
 
 
 def load_predicates(folders: Iterable[Path]) -> dict[str, Expression]:
-    """Return the named conditions of the packs in some folders: `predicates` of every `pack.yaml`.
+    """Return the named expressions of the packs in some folders: `predicates` and `names` of `pack.yaml`.
 
     Raises
     ------
     RuleError
-        With every mistake of every file; a name given twice with another meaning is one.
+        With every mistake of every file; a name given twice with another meaning is one, so is one that
+        hides a field or rests on itself.
     """
     found: dict[str, Expression] = {}
     mistakes: list[Mistake] = []
     for path in (path for folder in folders for path in sorted(folder.rglob("pack.yaml"))):
-        reader = Reader(str(path), path.read_text(encoding="utf-8"))
-        for name, (key, node) in _pack_predicates(reader).items():
-            expression = reader.expression(node, f"predicates.{name}")
+        reader, root = document(path)
+        for name, (key, node) in _named(reader, root).items():
+            expression = reader.expression(node, name)
             if expression is None:
                 continue
             if name in found and found[name].node.text() != expression.node.text():
-                problem = f"the predicate {name!r} means something else in {found[name].file}"
+                problem = f"{name!r} means something else in {found[name].file}"
                 reader.wrong(key, problem, "give one of them another name")
+            if name in load_vocabulary().fields:
+                reader.wrong(key, f"{name!r} hides the field of that name", "give it another name")
             found.setdefault(name, expression)
         mistakes.extend(reader.mistakes)
+    mistakes += _circles(found)
     if mistakes:
         raise RuleError(mistakes)
     return found
 
 
-def _pack_predicates(reader: Reader) -> dict[str, tuple[yaml.Node, yaml.Node]]:
-    root = compose(reader)
+def _named(reader: Reader, root: Any) -> dict[str, tuple[yaml.Node, yaml.Node]]:
     keys = reader.mapping(root, "the file") if root is not None else {}
     for name, (key, _) in keys.items():
         if name not in PACK_KEYS:
@@ -293,4 +300,24 @@ def _pack_predicates(reader: Reader) -> dict[str, tuple[yaml.Node, yaml.Node]]:
     for name in PACK_KEYS[:2]:
         if root is not None and name not in keys:
             reader.wrong(root, f"{name!r} is missing", f"add `{name}: ...`")
-    return reader.mapping(keys["predicates"][1], "predicates") if "predicates" in keys else {}
+    found: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+    for part in NAMING_KEYS:
+        for name, pair in (reader.mapping(keys[part][1], part) if part in keys else {}).items():
+            if name in found:
+                reader.wrong(pair[0], f"{name!r} is among the predicates too", "keep one")
+            found[name] = pair
+    return found
+
+
+def _circles(named: Mapping[str, Expression]) -> Iterator[Mistake]:
+    reads = {name: [other for other in names_in(one.node) if other in named] for name, one in named.items()}
+    for name, expression in named.items():
+        reached, ahead = set[str](), list(reads[name])
+        while ahead:
+            other = ahead.pop()
+            if other not in reached:
+                reached.add(other)
+                ahead += reads[other]
+        if name in reached:
+            hint = "write one of them out"
+            yield Mistake(expression.file, *expression.place(0), f"{name!r} rests on itself", hint)

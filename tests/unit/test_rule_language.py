@@ -182,7 +182,7 @@ def test_predicates_of_packs_are_read_and_contradictions_told(tmp_path):
         )
     assert load_predicates([tmp_path / "a"])["large"].node.text() == "(amount > 1 CNY)"
     with pytest.raises(
-        RuleError, match=r"b/pack.yaml:4:3: the predicate 'large' means something else in .*a/pack"
+        RuleError, match=r"b/pack.yaml:4:3: 'large' means something else in .*a/pack"
     ):
         load_predicates([tmp_path])
 
