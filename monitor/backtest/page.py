@@ -9,11 +9,18 @@ from typing import Any
 from jinja2 import Environment
 
 from monitor.backtest.plots import columns, rows
+from monitor.backtest.plots import steps as moved_steps
 from monitor.backtest.report import AFTER, BEFORE
 from monitor.backtest.table import percent
 
 _MOST_BARS = 25
 """Rules in the picture of rules: those with the most alerts."""
+_COLOURS = (
+    '<rect width="100%" height="100%" fill="#ffffff"/><style>text{fill:#555c69}.grid{stroke:#d9dce2}'
+    ".mark{stroke:#16191f;stroke-dasharray:4 4}.line0,.line1,.line2{fill:none;stroke-width:2}"
+    ".line0{stroke:#0b4fb3}.line1{stroke:#c2410c}.line2{stroke:#15803d}.dot0,text.name0,.side1{fill:#0b4fb3}"
+    ".dot1,text.name1{fill:#c2410c}.dot2,text.name2{fill:#15803d}.side0{fill:#a9afba}</style>"
+)
 
 
 def page(report: Mapping[str, Any]) -> str:
@@ -41,3 +48,17 @@ def rendered(name: str, **values: Any) -> str:
     own = (here / "page.css").read_text(encoding="utf-8")
     template = environment.from_string((here / name).read_text(encoding="utf-8"))
     return template.render(style=style + own, **values)
+
+
+def step_picture(found: Mapping[str, Any]) -> str:
+    """Return a picture of a threshold moved in steps (`monitor.backtest.line`), a file of its own."""
+    steps = found["steps"]
+    lines = [(name, [step[name] for step in steps]) for name in ("hits", "alerts", "confirmed")]
+    marked = next(number for number, step in enumerate(steps) if step["step"] == 0)
+    return standing_alone(moved_steps([step["figure"] for step in steps], lines, marked))
+
+
+def standing_alone(picture: str) -> str:
+    """Return a picture with its colours inside, as a file."""
+    head, _, rest = picture.partition(">")
+    return f'{head} font-family="sans-serif" font-size="11">{_COLOURS}{rest}\n'

@@ -24,7 +24,9 @@ from monitor.cli.rules_catalogue import catalogue
 from monitor.cli.rules_check import check
 from monitor.cli.rules_costs import costs
 from monitor.cli.rules_diff import diff
+from monitor.cli.rules_sample import sample
 from monitor.cli.rules_schema import schema
+from monitor.cli.rules_shadow import shadow
 from monitor.cli.rules_test import run_tests
 
 if TYPE_CHECKING:
@@ -37,7 +39,9 @@ app.command()(catalogue)
 app.command()(check)
 app.command()(costs)
 app.command("test")(run_tests)
+app.command()(sample)
 app.command()(schema)
+app.command()(shadow)
 app.command()(diff)
 
 

@@ -14,7 +14,6 @@ import pytest
 from typer.testing import CliRunner
 
 from alerts.facts import RATING_RULE
-from monitor.app import HOUR_MS, open_data
 from monitor.backtest.bench import Request, backtest
 from monitor.backtest.job import Origin
 from monitor.backtest.page import page
@@ -22,104 +21,23 @@ from monitor.backtest.past import Past
 from monitor.backtest.run import period_of
 from monitor.candidates import Known, overlaid, without
 from monitor.cli import build_app
-from monitor.configuration import read_configuration
-from monitor.settings import Settings
-from streams.ports import Record
 from streams.stores.sqlite import read_only
 
-START_MS = 1_767_225_600_000
 DAY_MS = 86_400_000
-RULE = """id: {id}
-title: {title}
-dimension: fraud
-on: payment.transfer
-when: {when}
-points: {points}
-severity: high
-status: {status}
-say: "{{amount}}"
-why: because
-source: practice
-triage: [look]
-owner: me
-"""
-RULES = {
-    "X-1": ("Large payment", "amount >= 10000 CNY", "live"),
-    "X-2": ("Many payments", "count(3d) >= 2 and amount >= 9000 CNY", "live"),
-    "X-3": ("Any payment of some size", "amount >= 5000 CNY", "shadow"),
-}
-
-
-def write(folder, name, **changes):
-    title, when, status = RULES[name]
-    values = {"id": name, "title": title, "when": when, "status": status, "points": 30} | changes
-    (folder / f"{name}.yaml").write_text(RULE.format(**values), encoding="utf-8")
-
-
-def event(name, kind, at_ms, **fields):
-    from datetime import UTC, datetime
-
-    moment = datetime.fromtimestamp((START_MS + at_ms) / 1000, UTC).isoformat(timespec="milliseconds")
-    plain = {"event_id": name, "event_type": kind, "occurred_at": moment, "source_system": "core", **fields}
-    return Record(orjson.dumps(plain))
-
-
-def payments():
-    """Forty customers, ten days; the amount tells who is large."""
-    for day in range(10):
-        for customer in range(40):
-            if (customer + day) % 3:
-                amount = 700 * ((customer * 7 + day * 3) % 20)
-                at_ms = day * DAY_MS + customer * 60_000
-                yield event(
-                    f"p{day}-{customer}", "payment.transfer", at_ms, customer_id=f"C{customer}",
-                    amount=f"{amount + 1}.00", currency="CNY", direction="out", account_id=f"A{customer}",
-                    counterparty={"account": f"B{customer % 5}"},
-                )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def bank(tmp_path_factory, repository):
-    """A data directory: payments, what officers decided, and two words on payments."""
-    folder = tmp_path_factory.mktemp("bank")
-    pack = folder / "pack"
-    pack.mkdir()
-    for name in RULES:
-        write(pack, name)
-    configuration = read_configuration(Settings(), repository / "config", [str(pack)])
-    opened = open_data(folder / "data", Settings(), configuration, sync="normal", tick_every_ms=HOUR_MS)
-    with closing(opened):
-        records = list(payments())
-        outcomes = opened.processor.process(records[:150])
-        assert {outcome.status for outcome in outcomes} == {"accepted"}
-        rows = opened.store.db.execute(
-            "SELECT id FROM alerts WHERE rule = 'X-1' ORDER BY opened_ms, id LIMIT 4"
-        ).fetchall()
-        close = [
-            event(
-                f"a{n}", "alert.closed", 6 * DAY_MS, alert_id=alert_id, actor="ann", reason="seen",
-                disposition="false_positive" if n % 2 else "true_positive.fraud_confirmed",
-            )
-            for n, (alert_id,) in enumerate(rows)
-        ]  # fmt: skip
-        assert [outcome.status for outcome in opened.processor.process(close)] == ["accepted"] * 4
-        opened.processor.process(records[150:])
-        opened.processor.process(
-            [
-                event("v1", "verdict", 10 * DAY_MS, of_event="p4-6", verdict="fraud", customer_id="C6"),
-                event("v2", "verdict", 10 * DAY_MS, of_event="p8-9", verdict="genuine", customer_id="C9"),
-            ]
-        )
-    return folder
 
 
 @pytest.fixture
-def compare(bank):
+def bank(small_bank):
+    return small_bank.folder
+
+
+@pytest.fixture
+def compare(bank, small_bank):
     def compared(candidate=None, from_day=0, to_day=11, warm_up_ms=None):
         origin = Origin(bank / "data")
         with closing(origin.connect()) as db:
             known = Known.of(db)
-            ends = START_MS + from_day * DAY_MS, START_MS + to_day * DAY_MS
+            ends = small_bank.start_ms + from_day * DAY_MS, small_bank.start_ms + to_day * DAY_MS
             request = Request(
                 origin=origin,
                 period=period_of(Past(db), *ends, warm_up_ms),
@@ -168,11 +86,10 @@ def test_the_baseline_has_the_hits_alerts_and_grades_that_the_ledger_has(bank, c
     assert [report["grades"]["end"][n][n] for n in range(5)] == [at_end[grade] for grade in range(10, 15)]
 
 
-def test_a_lower_threshold_gains_exactly_the_payments_between_the_two(bank, compare, tmp_path):
-    write(tmp_path, "X-1", when="amount >= 7000 CNY")
+def test_a_lower_threshold_gains_exactly_the_payments_between_the_two(small_bank, bank, compare, tmp_path):
+    small_bank.write(tmp_path, "X-1", when="amount >= 7000 CNY")
     row = by_rule(compare(lambda base: overlaid(base, [tmp_path])))["X-1"]
-    bodies = [json.loads(record.body) for record in payments()]
-    between = [body for body in bodies if 7000 <= float(body["amount"]) < 10_000]
+    between = [body for body in small_bank.payments if 7000 <= float(body["amount"]) < 10_000]
     assert (row["gained"], row["lost"]) == (len(between), 0)
     assert row["gained_examples"][0]["event"] == between[0]["event_id"]
 
@@ -207,9 +124,11 @@ def test_precision_counts_verdicts_on_alerts_and_on_their_payments(bank, compare
     assert ours["precision"] == round(ours["confirmed"] / (ours["confirmed"] + ours["refuted"]), 4)
 
 
-def test_actions_of_officers_are_carried_out_on_alerts_of_the_same_rule_and_subject(compare, tmp_path):
+def test_actions_of_officers_are_carried_out_on_alerts_of_the_same_rule_and_subject(
+    small_bank, compare, tmp_path
+):
     # Another version of the rule: its alerts have other ids, the actions find them all the same.
-    write(tmp_path, "X-1", title="Large payment, said otherwise")
+    small_bank.write(tmp_path, "X-1", title="Large payment, said otherwise")
     replayed = compare(lambda base: overlaid(base, [tmp_path]))["sides"]["after"]["replayed"]
     assert (replayed["actions"], replayed["void"]) == (4, 0)
 
@@ -219,8 +138,8 @@ def test_actions_without_an_alert_are_void(compare):
     assert (replayed["actions"], replayed["void"]) == (0, 4)
 
 
-def test_a_shadow_rule_that_goes_live_raises_alerts_and_moves_grades(compare, tmp_path):
-    write(tmp_path, "X-3", status="live", points=90)
+def test_a_shadow_rule_that_goes_live_raises_alerts_and_moves_grades(small_bank, compare, tmp_path):
+    small_bank.write(tmp_path, "X-3", status="live", points=90)
     report = compare(lambda base: overlaid(base, [tmp_path]))
     row = by_rule(report)["X-3"]
     assert (row["gained"], row["lost"]) == (0, 0)
@@ -228,9 +147,9 @@ def test_a_shadow_rule_that_goes_live_raises_alerts_and_moves_grades(compare, tm
     assert report["grades"]["end_riskier"] > 0
 
 
-def test_a_later_beginning_is_warmed_up_by_what_came_before(bank, compare):
+def test_a_later_beginning_is_warmed_up_by_what_came_before(small_bank, bank, compare):
     report = compare(from_day=5)
-    late = [body for time_ms, _, body in ledger(bank, "hit") if time_ms >= START_MS + 5 * DAY_MS]
+    late = [body for time_ms, _, body in ledger(bank, "hit") if time_ms >= small_bank.start_ms + 5 * DAY_MS]
     assert by_rule(report)["X-2"]["before"]["hits"] == sum(body["rule"] == "X-2" for body in late)
     assert report["sides"]["before"]["replayed"]["before"] > 0
 
