@@ -40,6 +40,8 @@ def nested(blocks: Sequence[Block], depth: int = 1) -> list[str]:
     x()
     y()
     """
+    if not blocks:
+        return []
     common = Counter(one for block in blocks for one in dict.fromkeys(block.conditions) if _is_plain(one))
     condition, count = max(common.items(), key=lambda item: (item[1], item[0]), default=("", 0))
     if count < 2:

@@ -28,6 +28,7 @@ from rules.patterns import is_absence
 from rules.plan import StagePlan
 from rules.rendering import INDENT, Function, band_lines
 from rules.schedules import is_scheduled, schedule_mistakes, waits_for
+from rules.stub import stub
 from rules.terms import Scope, Term, conjuncts
 from rules.vocabulary import Vocabulary
 
@@ -243,22 +244,21 @@ class _Compiler:
         """Return the function of a stage for a kind, or None where it has nothing to do."""
         plan = self.plans[stage]
         function = Function(f"{stage}__{_identifier(kind)}")
-        stub = _STUB_RULE
         scope = Scope(
             vocabulary=self.vocabulary,
             plans=self.plans,
             lists=self.lists,
             base_currency=self.base_currency,
             grace_ms=self.grace_ms,
-            rule=replace(stub, on=(kind,), dimension="fraud"),
+            rule=stub(kind),
             stage=stage,
             kind=kind,
             wrong=lambda at, problem, hint: None,
             predicates=self.predicates,
         )
-        before, after = [], []
+        before, after, inside = [], [], scope.inside(kind)
         for place, slot in enumerate(plan.slots):
-            early, late = slot_blocks(scope.inside(kind), place, slot, kind)
+            early, late = slot_blocks(inside, place, slot, kind)
             before += early
             after += late
         function.lines += nested(before)
@@ -297,15 +297,6 @@ def _fields_of(node: Node, vocabulary: Vocabulary, rule: Rule) -> list[str]:
     if isinstance(node, Call) and node.function in FUNCTIONS:
         children += node.arguments
     return list(dict.fromkeys(name for child in children for name in _fields_of(child, vocabulary, rule)))
-
-
-_NOWHERE = Expression("", Name(0, ""), "", ((1, 1),))
-_STUB_RULE = Rule(
-    id="", title="", dimension="fraud", subject="customer", on=(), let={}, when=_NOWHERE, params={},
-    bands=(), status="live", alert=False, cooldown_ms=0, say="", say_place=_NOWHERE, why="", source="",
-    verification="D", triage=(), disposition=(), disclosure="internal", owner="", valid_from_ms=None,
-    valid_to_ms=None, pack="", file="", version="", plain={},
-)  # fmt: skip
 
 
 def compile_rulebook(

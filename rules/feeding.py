@@ -15,8 +15,8 @@ from rules.windowed import key_code
 
 def slot_blocks(scope: Scope, place: int, slot: Slot, kind: str) -> tuple[list[Block], list[Block]]:
     """Return the code that feeds a slot before the rules are asked, and after."""
-    heard = live_alone(kind, [slot.signature()])
     early, late = _blocks(scope, place, slot, kind)
+    heard = live_alone(kind, [slot.signature()]) if early or late else ()
     if heard:
         early, late = _under(heard, early), _under(heard, late)
     return early, late
