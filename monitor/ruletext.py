@@ -5,10 +5,12 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
+from monitor.ruletext_periods import period_sentences
 from rules.compile import Rulebook
 from rules.dispositions import DISPOSITIONS
 from rules.model import Rule
-from rules.plan import MarkerSlot, SequenceSlot, SeriesSlot, SightingsSlot, Slot, TimerSlot
+from rules.plan import MarkerSlot, ScheduleSlot, SequenceSlot, SeriesSlot, SightingsSlot, Slot, TimerSlot
+from rules.schedules import is_scheduled
 
 MARKS = {
     "V1": "read in the primary text", "V2": "read in a secondary text", "P": "practitioners' precedent",
@@ -31,10 +33,13 @@ def _lines(rule: Rule, book: Rulebook) -> Iterator[str]:
     yield f"  {rule.dimension}, {rule.status}, version {rule.version}, owner {rule.owner}, {rule.disclosure}"
     yield from _paragraph("why", rule.why)
     yield from _paragraph("source", f"{rule.source} ({rule.verification}: {MARKS[rule.verification]})")
-    yield f"  looks at    {', '.join(rule.on)}, for each {rule.subject}"
+    begins = " (when it begins)" if is_scheduled(rule) else ""
+    yield f"  looks at    {', '.join(rule.on)}{begins}, for each {rule.subject}"
     for name, value in rule.let.items():
         yield from _paragraph(f"  {name}", " ".join(value.text.split()))
     yield from _paragraph("hits when", " ".join(rule.when.text.split()))
+    for sentence in period_sentences(rule):
+        yield from _paragraph("  that is", sentence)
     for name, parameter in rule.params.items():
         chosen = [f"{segment} {node.text()}" for segment, node in parameter.by_segment.items()]
         yield from _paragraph(f"  param.{name}", "; ".join([parameter.default.text(), *chosen]))
@@ -71,9 +76,15 @@ def slot_words(slot: Slot) -> str:
             return f"when there last was {_selection(slot.selection.text())}"
         case SequenceSlot():
             return f"steps of a sequence, for {length_words(slot.retain_ms)}"
+        case ScheduleSlot():
+            return f"when it is asked next: {_calendar(1, slot.unit)} begins"
         case TimerSlot():
-            length = length_words(slot.for_ms)
+            length = _calendar(slot.count, slot.unit) if slot.unit else length_words(slot.for_ms)
             return f"a timer of {length} after {slot.after.kind}, stopped by {slot.awaited.kind}"
+
+
+def _calendar(count: int, unit: str) -> str:
+    return f"{count} {'business day' if unit == 'bd' else unit}{'s' * (count != 1)}"
 
 
 def _selection(text: str) -> str:

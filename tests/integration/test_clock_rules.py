@@ -1,4 +1,4 @@
-"""A rule asked by the clock, from the tick to the alert: told once, recorded, verified, equal after a restart."""
+"""A rule asked by the clock, from the tick to the alert: told once, verified, equal after a restart."""
 
 from __future__ import annotations
 
