@@ -93,6 +93,11 @@ LETS = {
     "sum_previous_2_months": "sum(amount, previous(2 months))",
     "count_previous_3bd": "count(previous(3bd))",
     "drawdown": "1 - amount / max(amount, 20d)",
+    "baseline": "amount / avg(amount, 20d, lag=2d, min_n=2)",
+    "ratio": 'sum(amount, 3d, where=direction == "in") / sum(amount, 3d)',
+    "known": "known(counterparty.account, 5d)",
+    "seen_for": "seen_for(counterparty.account) / 1ms",
+    "quiet_for": "quiet_for(of=cash.deposit) / 1ms",
     "steps": "steps_down(first(amount, month), amount, 0.1)",
     "since_login": "steps_down(first(amount, since(auth.login)), amount, 0.05)",
 }
@@ -150,13 +155,31 @@ class Oracle:
     moves: list[Move] = field(default_factory=list)
     now_ms: int = -1
     login_ms: int = -1
+    cash_ms: int | None = None
+    seen: dict[str, list[int]] = field(default_factory=dict)
+
+    def note(self, move: Move) -> None:
+        """Remember what is remembered whether or not it is taken back."""
+        if move.kind == "cash.deposit":
+            self.cash_ms = max(self.cash_ms or 0, move.time_ms)
+        if move.party is not None and move.kind != "balance.snapshot":
+            self.seen.setdefault(move.party, []).append(move.time_ms)
 
     def answers(self, own: Move) -> dict[str, object]:
         every = sorted(self.moves, key=lambda move: (move.time_ms, move.place))
         money = [move for move in every if move.kind != "balance.snapshot"]
         told = [move for move in every if move.kind == "balance.snapshot"]
         asked = Asked(own, money, told, local(own.time_ms), local(self.now_ms))
-        return {**asked.over_periods(), **asked.streaks(), **asked.windows(self.now_ms, self.login_ms)}
+        windows = asked.windows(self.now_ms, self.login_ms)
+        return {**asked.over_periods(), **asked.streaks(), **windows, **self.remembered(own)}
+
+    def remembered(self, own: Move) -> dict[str, object]:
+        seen = self.seen.get(own.party or "", [])
+        return {
+            "known": any(time_ms > own.time_ms - 5 * DAY_MS for time_ms in seen),
+            "seen_for": max(0, own.time_ms - min(seen, default=own.time_ms)) if own.party else None,
+            "quiet_for": None if self.cash_ms is None else max(0, own.time_ms - self.cash_ms),
+        }
 
 
 def of(moves, unit, first):
@@ -296,6 +319,8 @@ class Asked:
         last_3d = [move for move in money if move.time_ms > now_ms - 3 * DAY_MS]
         last_20d = [move for move in money if move.time_ms > now_ms - 20 * DAY_MS]
         since = [move for move in money if move.time_ms > max(login_ms, now_ms - 365 * DAY_MS)]
+        past = [m.amount for m in money if now_ms - 22 * DAY_MS < m.time_ms <= now_ms - 2 * DAY_MS]
+        ins = [move for move in last_3d if move.direction == "in"]
         three_bd = units_before("bd", 3, self.last)[0]
         return {
             "cv_3d": uneven(amounts(last_3d)),
@@ -305,6 +330,8 @@ class Asked:
             "sum_previous_2_months": sum(total(of(money, "month", one)) for one in whole("month", 2, today)),
             "count_previous_3bd": sum(three_bd <= local(move.time_ms) < self.last for move in money),
             "drawdown": 1 - self.own.amount / max(amounts(last_20d)) if any(amounts(last_20d)) else None,
+            "baseline": self.own.amount / mean(past) if len(past) >= 2 and mean(past) else None,
+            "ratio": total(ins) / total(last_3d) if total(last_3d) else None,
             "steps": self.steps(of(money, "month", unit_of("month", today)), Fraction(1, 10)),
             "since_login": self.steps(since, Fraction(1, 20)),
         }
@@ -438,6 +465,7 @@ def test_values_of_periods_equal_a_brute_force_oracle(start_ms, stream):
             expected = oracle.answers(move)
             wrong = {name: (hit.saw[name], expected[name]) for name in LETS}
             assert {name: pair for name, pair in wrong.items() if not agrees(*pair)} == {}
+        oracle.note(move)
 
 
 def test_the_oracle_knows_every_let():
