@@ -184,7 +184,8 @@ def steps_down(start: Any, value: Any, step: float) -> int | None:
     whole_start, size = round(start * MICRO), round(step * MICRO)
     if whole_start <= 0 or size <= 0:
         return None
-    return max(0, (whole_start - round(value * MICRO)) * MICRO // (whole_start * size))
+    crossed: int = (whole_start - round(value * MICRO)) * MICRO // (whole_start * size)
+    return max(0, crossed)
 
 
 def falls(values: Sequence[Any]) -> int:
