@@ -59,7 +59,7 @@ class RuleCase(pytest.Item):
 
     def runtest(self) -> None:
         """Run the timeline."""
-        problems = bench().failures(self.case)
+        problems = bench().failures(self.case, among_all=True)
         if problems:
             raise RuleFailedError("\n".join(problems))
 

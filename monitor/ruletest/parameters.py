@@ -26,7 +26,7 @@ def with_params(rule: Rule, case: Case) -> Rule:
             mistakes.append(Mistake(str(case.file), case.line, 1, f"unknown parameter {name!r}", hint))
             continue
         try:
-            params[name] = replace(params[name], default=parse(text), by_segment={})
+            params[name] = replace(params[name], default=parse(text), by_segment={}, overrides=())
         except ExpressionError as error:
             mistakes.append(Mistake(str(case.file), case.line, 1, f"{name}: {error.problem}", error.hint))
     if mistakes:

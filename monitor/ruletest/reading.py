@@ -233,6 +233,8 @@ class _Reader:
         identity = str(values.pop("id", f"e{number}"))
         if "at" not in nodes:
             self.wrong(node, "'at' is missing in this event", "write at: +20m")
+        # A field whose name the line itself uses is written `field.kind`.
+        values = {name.removeprefix("field."): value for name, value in values.items()}
         self.check_fields(node, kind, values)
         at_ms = self.offset(nodes["at"]) if "at" in nodes else 0
         return Step(line=line, at_ms=at_ms, kind=kind, id=identity, values=values)

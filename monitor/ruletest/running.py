@@ -1,8 +1,8 @@
 """Rules under test: timelines in virtual time through the real codec and the real engine.
 
-Every case runs twice: among all rules, then with its rule alone, each state packed and restored before
-it is asked and each event sent once more. A rule that answers differently beside others, after a restart
-or to a duplicate fails. A case that hits runs a third time, late: see `monitor.ruletest.generated`.
+Every case runs with its rule alone, each state packed and restored before it is asked and each event
+sent once more: a rule that answers otherwise after a restart or to a duplicate fails. A case that hits
+runs once more, late: see `monitor.ruletest.generated`. A case with officers runs through the desk too.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from monitor.ruletest.difference import timeline_lines
 from monitor.ruletest.generated import lateness_problems
 from monitor.ruletest.judging import differences
 from monitor.ruletest.parameters import with_params
-from monitor.ruletest.playing import play
+from monitor.ruletest.playing import Played, play
 from monitor.ruletest.probing import why_not
 from monitor.ruletest.timeline import Timeline, Timelines
 from rules.compile import Rulebook, compile_rulebook
-from rules.errors import RuleError
+from rules.errors import Mistake, RuleError
 from rules.model import Expression, ListData, Rule
 from rules.vocabulary import Vocabulary
 from streams.codec import Codec
@@ -72,19 +72,31 @@ class RuleTests:
         return self.compiled(list(self.rules.values()), self.predicates)
 
     def compile(self) -> None:
-        """Compile all rules now, where that was not done yet.
+        """Compile each rule alone now, where that was not done yet.
 
         Raises
         ------
         RuleError
             With every mistake of the rules.
         """
-        self.engine({})
+        mistakes: list[Mistake] = []
+        for rule in self.rules.values():
+            try:
+                self._own(rule, {}, {})
+            except RuleError as error:
+                mistakes += error.mistakes
+        if mistakes:
+            raise RuleError(mistakes)
 
-    def failures(self, case: Case) -> list[str]:
+    def failures(self, case: Case, *, among_all: bool = False) -> list[str]:
         """Return what is wrong with the rule by this case: nothing where it passes.
 
         Each is `file:line: what`, with what was expected and what was there.
+
+        Parameters
+        ----------
+        among_all
+            Besides, the rule must answer among all others as it does alone.
         """
         if case.rule not in self.rules:
             return [f"{case.place}: no rule {case.rule!r} among those tested"]
@@ -92,25 +104,35 @@ class RuleTests:
         if timeline.problems:
             return list(timeline.problems)
         try:
-            engine, own = self.engine_of(case), self.own(case)
+            own = self.own(case)
         except RuleError as error:
             return [str(mistake) for mistake in error.mistakes]
-        played = play(engine, timeline)
-        if played.problems:
-            return played.problems
-        problems = differences(timeline, played.hits)
+        played = play(own, timeline, restarts=True)
+        problems = played.problems or differences(timeline, played.hits)
         if problems:
-            problems[-1] = "\n".join([problems[-1], *self._timeline_lines(timeline, played.hits)])
-        again = play(own, timeline, restarts=True)
-        problems += again.problems
-        if _bare(again.hits) != _bare(played.hits):
-            problems.append(f"{case.place}: {case.name}: answers differ alone, after a restart")
-        if not problems:
-            late = lateness_problems(
-                self.timelines, own, timeline, played.hits, lambda one: play(own, one).hits
-            )
-            problems += late
+            return self._explained(own, timeline, played, problems)
+        problems = lateness_problems(
+            self.timelines, own, timeline, played.hits, lambda one: play(own, one).hits
+        )
+        if among_all and not case.params:
+            problems += self._among_all(timeline, played)
         return problems + (self._desk_failures(timeline) if case.needs_desk else [])
+
+    def _explained(self, own: Engine, timeline: Timeline, played: Played, problems: list[str]) -> list[str]:
+        """Return problems with the timeline below, and whether a restart or a duplicate makes them."""
+        plain = play(own, timeline)
+        if not plain.problems and not differences(timeline, plain.hits):
+            problems.append(f"{timeline.case.place}: it passes without restarts and duplicates")
+        if not played.problems:
+            problems[-1] = "\n".join([problems[-1], *self._timeline_lines(timeline, played.hits)])
+        return problems
+
+    def _among_all(self, timeline: Timeline, played: Played) -> list[str]:
+        case = timeline.case
+        among = play(self.engine(case.lists), timeline)
+        if among.problems or _bare(among.hits) != _bare(played.hits):
+            return [f"{case.place}: {case.name}: answers otherwise among all rules"]
+        return []
 
     def _timeline_lines(self, timeline: Timeline, hits: Sequence[Hit]) -> Iterator[str]:
         expected = {hit.at_ms for hit in timeline.case.hits}
@@ -128,14 +150,13 @@ class RuleTests:
 
     def own(self, case: Case) -> Engine:
         """Return the engine of the rule alone, with lists and figures of the case."""
-        key = (case.rule, frozenset(case.lists.items()), frozenset(case.params.items()))
-        if key not in self._engines:
-            self._engines[key] = self.alone([with_params(self.rules[case.rule], case)], case.lists)
-        return self._engines[key]
+        return self._own(with_params(self.rules[case.rule], case), case.lists, case.params)
 
-    def engine_of(self, case: Case) -> Engine:
-        """Return the engine a case is played to: all rules, or the rule alone with figures of the case."""
-        return self.own(case) if case.params else self.engine(case.lists)
+    def _own(self, rule: Rule, lists: Lists, params: Mapping[str, str]) -> Engine:
+        key = (rule.id, frozenset(lists.items()), frozenset(params.items()))
+        if key not in self._engines:
+            self._engines[key] = self.alone([rule], lists)
+        return self._engines[key]
 
     def engine(self, lists: Lists) -> Engine:
         """Return the engine of all rules with some lists replaced."""
