@@ -7,6 +7,8 @@ from collections.abc import Iterable
 HIT, SCORED, CLOSED = "rule.hit", "model.scored", "case.closed"
 ASSIGNED, CHANGED = "rating.assigned", "rating.changed"
 ECHOES = frozenset({HIT, SCORED, CLOSED, ASSIGNED, CHANGED})
+MOMENTARY = frozenset({SCORED, ASSIGNED, CHANGED})
+"""What is found once, by models and ratings as they were; hits and closed alerts are found again."""
 STATUS = "rule_status"
 """Whether the rule that hit is live or shadow."""
 ALONE = "what the monitor finds is told to the customer's rules alone"

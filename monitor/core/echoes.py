@@ -24,6 +24,7 @@ from rules.vocabulary import Vocabulary
 
 Ask = Callable[[Event, State, Assessment], list[Hit]]
 """Has an event taken in and gives the hits of the rules that look at it."""
+GRADES = frozenset({ASSIGNED, CHANGED})
 ANOMALY, FRAUD = "anomaly", "fraud"
 """Whose scores are told: how odd a payment is, and the chance of fraud."""
 _OWN = frozenset(
@@ -50,6 +51,11 @@ class Echoes:
         self._rerating = rerating
         self._shared: dict[tuple[str, str], tuple[str, ...]] = {}
 
+    @property
+    def tells_hits(self) -> bool:
+        """Whether some rule asks about hits."""
+        return HIT in self._kinds
+
     def of_event(
         self,
         event: Event,
@@ -66,13 +72,15 @@ class Echoes:
         oddness, chance
             What models say, 0 to 1; echoed from 0.7 on.
         """
-        kinds = self._kinds
-        if not kinds or event.kind in ECHOES:
+        is_scored = oddness >= TOLD_FROM or chance >= TOLD_FROM
+        # Most events lead to nothing.
+        if not (hits or is_scored or event.kind.startswith(ACTION)) or event.kind in ECHOES:
             return []
+        kinds = self._kinds
         found: list[Event] = []
         if hits and HIT in kinds:
             found += [self._hit(hit, event) for hit in hits]
-        if SCORED in kinds and (oddness >= TOLD_FROM or chance >= TOLD_FROM):
+        if SCORED in kinds and is_scored:
             told = ((ANOMALY, oddness), (FRAUD, chance))
             found += [self._scored(event, *one) for one in told if one[1] >= TOLD_FROM]
         if CLOSED in kinds and event.kind.startswith(ACTION) and event.facts.get("status") == "closed":
@@ -88,9 +96,9 @@ class Echoes:
 
         `event`: the one that led to them; None where time did.
         """
-        changes = answer.rating[since:]
-        if not changes or not (CHANGED in self._kinds or ASSIGNED in self._kinds):
+        if len(answer.rating) == since or self._kinds.keys().isdisjoint(GRADES):
             return
+        changes = answer.rating[since:]
         hits: list[Hit] = []
         now_ms = state.now_ms
         for change in changes:

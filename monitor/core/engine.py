@@ -207,7 +207,10 @@ class Engine:
                 event_id=event.id, ref=event.ref, kind=event.kind,
                 subject=kind, subject_id=subject_id, time_ms=event.time_ms, late=is_late,
             )  # fmt: skip
-            self._ask(event, kind, state, answer, _Unheard())
+            is_heard = kind == CUSTOMER and self._echoes.tells_hits
+            hits = self._ask(event, kind, state, answer, None if is_heard else _Unheard())
+            if kind == CUSTOMER:
+                self._echoes.of_event(event, state, answer, hits, 0.0, 0.0)
 
     def elapse(self, time_ms: int, kind: str, subject_id: str, state: State) -> None:
         """Let the timers of rules that fell due by then run out, and say nothing."""

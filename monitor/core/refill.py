@@ -17,6 +17,7 @@ from monitor.core.engine import Engine
 from monitor.core.events import Event
 from monitor.core.routes import CUSTOMER
 from monitor.core.state import State
+from rules.echoes import MOMENTARY
 from rules.plan import SequenceSlot, SeriesSlot, Slot, StagePlan
 
 Key = tuple[str, str]
@@ -36,6 +37,8 @@ class Fresh:
     """How far back it looks; None: as far as it goes."""
     is_longer: bool
     """Whether it was there, but looked less far back."""
+    is_momentary: bool
+    """Whether it remembers grades or scores, which are not found again."""
 
 
 def fresh(former: Engine, engine: Engine) -> list[Fresh]:
@@ -49,7 +52,8 @@ def fresh(former: Engine, engine: Engine) -> list[Fresh]:
             text = slot.signature()
             kept = None if lists.intersection(_LIST.findall(text)) else old.get(text)
             if kept is None or _reach(kept) < _reach(slot):
-                found.append(Fresh(stage, place, text, _keeps_ms(slot), kept is not None))
+                is_momentary = any(kind in text for kind in MOMENTARY)
+                found.append(Fresh(stage, place, text, _keeps_ms(slot), kept is not None, is_momentary))
     return found
 
 
@@ -105,7 +109,8 @@ class Refill:
         """
         found = self._states[key]
         for one in self.fresh:
-            if one.stage != key[0] or (one.is_longer and not is_whole and state.slots[one.place] is not None):
+            is_kept = one.is_longer and not is_whole and state.slots[one.place] is not None
+            if one.stage != key[0] or is_kept or one.is_momentary:
                 continue
             state.slots[one.place] = found.slots[one.place]
         state.now_ms = max(state.now_ms, found.now_ms)
@@ -124,15 +129,19 @@ class Refill:
             Event time of the change.
         """
         facts: dict[str, Any] = {"new": len(self.fresh), "events": rows, "since_ms": since_ms}
-        if since_ms is None:
+        incomplete = list(self._incomplete(since_ms, now_ms))
+        if since_ms is None and not incomplete:
             return facts
-        return facts | {"incomplete": list(self._incomplete(since_ms, now_ms))}
+        return facts | {"incomplete": incomplete}
 
     # Inside.
 
-    def _incomplete(self, since_ms: int, now_ms: int) -> Iterator[Mapping[str, Any]]:
+    def _incomplete(self, since_ms: int | None, now_ms: int) -> Iterator[Mapping[str, Any]]:
         for one in self.fresh:
-            complete_ms = None if one.keeps_ms is None else since_ms + one.keeps_ms
+            begins_ms = now_ms if one.is_momentary else since_ms
+            if begins_ms is None:
+                continue
+            complete_ms = None if one.keeps_ms is None else begins_ms + one.keeps_ms
             if complete_ms is None or complete_ms > now_ms:
                 yield {"subject": one.stage, "window": one.text, "complete_ms": complete_ms}
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.core.assessment import Hit
+from monitor.core.refill import Refill
 from monitor.testing import START_MS, Bench, configuration, record, with_rules
 from rules.errors import RuleError
 
@@ -326,3 +327,25 @@ def test_an_officer_may_find_every_finding_by_its_event():
     first, second = answer.hits
     assert (second.ref, second.event_id) == (first.ref, first.event_id)
     assert second.evidence == (first.ref,)
+
+
+def test_new_windows_over_hits_are_filled_from_the_past():
+    grades = {"id": "M-5", "on": "rating.changed", "when": "count(7d) >= 1"}
+    events = [transfer(f"e{n}", n * HOUR_MS, direction="in" if n % 2 else "out") for n in range(8)]
+    former, told = Bench(with_rules(BASE, *FOUND)), bench(*FOUND, SPREAD, CHAIN, grades)
+    former.send_all(events)
+    refill = Refill(former.engine, told.engine)
+    for one in events:
+        refill.feed(told.event(one))
+    former.restart(told.engine)
+    refill.hand_over(("customer", "c1"), former.state(), is_whole=True)
+    told.send_all(events)
+    heard = [place for place, slot in enumerate(told.state().plan.slots) if "rule.hit" in slot.signature()]
+    assert len(heard) >= 2
+    last = transfer("last", 8 * HOUR_MS)
+    assert [hit.saw for hit in former.send(last)[0].hits] == [hit.saw for hit in told.send(last)[0].hits]
+    (incomplete,) = refill.told(8, None, 9 * HOUR_MS)["incomplete"]
+    assert (incomplete["window"].split()[1], incomplete["complete_ms"]) == (
+        "rating.changed",
+        9 * HOUR_MS + 7 * DAY_MS,
+    )
