@@ -18,12 +18,14 @@ from rules.blocks import Block, nested
 from rules.echoes import ALONE, ECHOES, live_alone
 from rules.errors import ExpressionError, Mistake, RuleError, nearest
 from rules.feeding import slot_blocks
+from rules.figures import origin
 from rules.functions import FUNCTIONS
 from rules.grammar import parse
 from rules.lists import list_to_plain
 from rules.lookups import met
 from rules.model import Expression, ListData, Rule
 from rules.nodes import Call, Name, Node
+from rules.parameters import overrides_text
 from rules.patterns import is_absence
 from rules.plan import StagePlan
 from rules.rendering import INDENT, Function, band_lines
@@ -201,6 +203,7 @@ class _Compiler:
         quiet = replace(scope, wrong=lambda at, problem, hint: None)
         shown = {name: quiet.check(Name(0, name)) for name in rule.let}
         shown |= {f"param.{name}": quiet.check(Name(0, f"param.{name}")) for name in rule.params}
+        shown |= {f"param.{name} from": told for name in rule.params if (told := origin(quiet, name))}
         term = quiet.check(rule.when.node)
         shown |= {
             name: quiet.check(Name(0, name)) for name in _fields_of(rule.when.node, self.vocabulary, rule)
@@ -228,9 +231,9 @@ class _Compiler:
         return f"''.join(({', '.join(parts)},))"
 
     def shown(self, rule: Rule, kind: str | None, text: str, at: int) -> str:
-        expression, _, style = (
-            text.rpartition(":") if text.rpartition(":")[2].strip() in FORMATS else (text, "", "")
-        )
+        before, colon, style = text.rpartition(":")
+        is_styled = bool(colon) and style.strip() in FORMATS
+        expression, style = (before, style) if is_styled else (text, "")
         scope = self.scope(rule, kind, rule.say_place)
         shifted = replace(scope, wrong=lambda where, problem, hint: scope.wrong(at + where, problem, hint))
         try:
@@ -384,7 +387,7 @@ def _hash(
 ) -> str:
     digest = sha256(base_currency.encode())
     for rule in rules:
-        digest.update(f"\n{rule.id} {rule.version} {rule.status}".encode())
+        digest.update(f"\n{rule.id} {rule.version} {rule.status}{overrides_text(rule)}".encode())
     for name, data in sorted(lists.items()):
         digest.update(f"\n{name} {list_to_plain(data)!r}".encode())
     for name, node in sorted(predicates.items()):
