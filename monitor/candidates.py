@@ -13,13 +13,14 @@ import orjson
 import yaml
 
 from monitor.app import CONFIGURATION, archive
-from monitor.configuration import Configuration, ConfigurationError, pack_folders
+from monitor.configuration import PARAMETERS, Configuration, ConfigurationError, pack_folders
 from monitor.core.features import NAMES
 from monitor.core.models.config import ModelsConfig
 from monitor.core.rating_config import RatingConfig
 from monitor.database import Database
 from rules.lists import list_to_plain, load_lists
 from rules.loader import load_packs, load_predicates
+from rules.parameters import load_parameters, parameters_plain
 from rules.vocabulary import load_vocabulary
 from streams.ports import Progress
 
@@ -138,7 +139,7 @@ def _with(base: Configuration, folders: Sequence[Path], others: Sequence[Mapping
 
 
 def _is_configuration(folder: Path) -> bool:
-    return any((folder / name).exists() for name in ("rating.yaml", "models.yaml", "lists"))
+    return any((folder / name).exists() for name in ("rating.yaml", "models.yaml", PARAMETERS, "lists"))
 
 
 def _rule_folders(folders: Sequence[Path]) -> list[Path]:
@@ -155,6 +156,9 @@ def _beside(folder: Path, plain: Mapping[str, Any]) -> dict[str, Any]:
     if (file := folder / "models.yaml").is_file():
         found["models"] = _read(file)
         ModelsConfig.from_plain(found["models"], NAMES, str(file))
+    if (file := folder / PARAMETERS).is_file():
+        load_parameters(file)
+        found["parameters"] = parameters_plain(file)
     if lists := load_lists(folder / "lists"):
         found["lists"] = {**plain["lists"], **{name: list_to_plain(data) for name, data in lists.items()}}
     return found

@@ -29,11 +29,13 @@ from rules.grammar import parse
 from rules.lists import list_from_plain, list_to_plain, load_lists
 from rules.loader import PACKS, load_packs, load_predicates, read_rule
 from rules.model import Expression, Rule
+from rules.parameters import load_parameters, overridden, parameters_of, parameters_plain
 from rules.vocabulary import load_vocabulary
 from streams.codec import Codec
 from streams.rates import Exchange, Rates
 
 RATES = "fx_rates"
+PARAMETERS = "parameters.yaml"
 ALL_PACKS = "all"
 REQUIRED = "required"
 
@@ -50,7 +52,8 @@ class Configuration:
     ----------
     plain
         `rules` (each with `pack`, `file` and its content), `predicates`, `lists`, `rating`, `models`,
-        `rates`, `base_currency`, `zone`, `grace_ms`, `desk` (waits and four eyes), `approval` where
+        `rates`, `base_currency`, `zone`, `grace_ms`, `desk` (waits and four eyes), `parameters` where the
+        institution sets any, `approval` where
         the next one needs it.
     """
 
@@ -130,7 +133,8 @@ def read_configuration(settings: Settings, folder: Path, packs: Sequence[str] = 
         Where a file or a pack is missing.
     """
     folders = pack_folders(packs or settings.rules.packs)
-    rules = load_packs(folders)
+    overrides = load_parameters(folder / PARAMETERS)
+    rules = overridden(load_packs(folders), overrides, are_all=not packs)
     rates = _mapping(folder / "lists" / f"{RATES}.yaml")
     lists = load_lists(folder / "lists")
     rating = _mapping(folder / "rating.yaml")
@@ -150,6 +154,7 @@ def read_configuration(settings: Settings, folder: Path, packs: Sequence[str] = 
         "zone": settings.institution.zone,
         "grace_ms": settings.engine.grace_ms,
         "desk": _desk(settings),
+        **({"parameters": parameters_plain(folder / PARAMETERS)} if overrides else {}),
         **_approval(settings),
     }
     # As the archive says it: names that are numbers in a file are texts there.
@@ -221,7 +226,8 @@ def read_rules(configuration: Configuration) -> Sequence[Rule]:
             mistakes.extend(error.mistakes)
     if mistakes:
         raise RuleError(mistakes)
-    return rules
+    parameters = yaml.safe_dump(configuration.plain.get("parameters", {}), allow_unicode=True)
+    return overridden(rules, parameters_of(parameters, PARAMETERS), are_all=False)
 
 
 def compiled(configuration: Configuration) -> Rulebook:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from monitor.ruletext_periods import period_sentences
 from rules.compile import Rulebook
 from rules.dispositions import DISPOSITIONS
-from rules.model import Rule
+from rules.model import Override, Rule
 from rules.plan import MarkerSlot, ScheduleSlot, SequenceSlot, SeriesSlot, SightingsSlot, Slot, TimerSlot
 from rules.schedules import is_scheduled
 
@@ -40,9 +41,7 @@ def _lines(rule: Rule, book: Rulebook) -> Iterator[str]:
     yield from _paragraph("hits when", " ".join(rule.when.text.split()))
     for sentence in period_sentences(rule):
         yield from _paragraph("  that is", sentence)
-    for name, parameter in rule.params.items():
-        chosen = [f"{segment} {node.text()}" for segment, node in parameter.by_segment.items()]
-        yield from _paragraph(f"  param.{name}", "; ".join([parameter.default.text(), *chosen]))
+    yield from _figures(rule)
     for band in rule.bands:
         when = f" when {' '.join(band.when.text.split())}" if band.when is not None else ""
         yield f"  gives       {band.points:g} points, {band.severity}{when}"
@@ -56,6 +55,25 @@ def _lines(rule: Rule, book: Rulebook) -> Iterator[str]:
         yield from _paragraph("recommends" if number == 0 else "", f"{code}: {DISPOSITIONS[code]}")
     for number, step in enumerate(rule.triage, start=1):
         yield from _paragraph("officer" if number == 1 else "", f"{number}. {step}")
+
+
+def _figures(rule: Rule) -> Iterator[str]:
+    for name, parameter in rule.params.items():
+        chosen = [f"{segment} {node.text()}" for segment, node in parameter.by_segment.items()]
+        yield from _paragraph(f"  param.{name}", "; ".join([parameter.default.text(), *chosen]))
+        if parameter.default_from != "rule":
+            yield from _paragraph("", f"set by {parameter.default_from}")
+        for one in parameter.overrides:
+            yield from _paragraph("", f"{one.value.text} for {one.told()}{_span(one)}")
+
+
+def _span(override: Override) -> str:
+    days = [
+        f" {word} {datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%d}"
+        for word, time_ms in (("from", override.from_ms), ("until", override.to_ms))
+        if time_ms is not None
+    ]
+    return "".join(days)
 
 
 def _paragraph(name: str, text: str) -> list[str]:

@@ -14,6 +14,7 @@ from fractions import Fraction
 
 from rules.aggregates import AGGREGATES, aggregate
 from rules.errors import nearest
+from rules.figures import figure
 from rules.functions import FUNCTIONS, Function
 from rules.lookups import LOOKUPS, bare_table
 from rules.nodes import AnyOf, Binary, Call, Filtered, Group, Literal, Name, Node, Sequence, Unary
@@ -158,29 +159,6 @@ def _remembered(scope: Scope, node: Name, name: str, known: Mapping[str, Field],
     )
 
 
-def _param(scope: Scope, node: Name, name: str) -> Term:
-    parameter = scope.rule.params.get(name)
-    if parameter is None:
-        return scope.fail(
-            node.at,
-            f"unknown parameter {node.name!r}",
-            nearest(name, scope.rule.params) or "add it to `params`",
-        )
-    default = scope.check(parameter.default)
-    if not default or not parameter.by_segment:
-        return scope.seen.setdefault(node.name, default)
-    if scope.is_where:
-        return scope.fail(
-            node.at, "a window's condition cannot depend on the segment", "compare outside the window"
-        )
-    values = {segment: scope.check(value, default.type) for segment, value in parameter.by_segment.items()}
-    segment_code, code = shared("st.profile.get('segment')"), default.code
-    for segment, value in sorted(values.items()):
-        code = f"{value.code} if {segment_code} == {segment!r} else {code}"
-    code = f"({code})"
-    return scope.seen.setdefault(node.name, Term(default.type, code, cost=0.5))
-
-
 def _list(scope: Scope, node: Name, name: str) -> Term:
     if name not in scope.lists:
         hint = nearest(name, scope.lists) or f"add it as a list file {name}.yaml"
@@ -188,7 +166,7 @@ def _list(scope: Scope, node: Name, name: str) -> Term:
     return Term("set", f"LISTS[{name!r}]", cost=0)
 
 
-_SPECIAL = {"profile": _profile, "account": _account, "param": _param, "list": _list, "table": bare_table}
+_SPECIAL = {"profile": _profile, "account": _account, "param": figure, "list": _list, "table": bare_table}
 
 
 def _unary(scope: Scope, node: Node) -> Term:

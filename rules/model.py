@@ -35,15 +35,57 @@ class Expression:
         return self.places[min(at, len(self.places) - 1)]
 
 
+SELECTORS = ("customer", "industry", "segment", "jurisdiction")
+"""Whom an override is for, the most specific first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A value an institution sets for a parameter, for some or for all, for a time or for good."""
+
+    rule: str
+    parameter: str
+    value: Expression
+    whom: tuple[tuple[str, str], ...]
+    """Selector and value, in the order of `SELECTORS`; empty = everybody."""
+    from_ms: int | None
+    to_ms: int | None
+    """Exclusive."""
+    reason: str
+    author: str
+    line: int = field(compare=False)
+    column: int = field(compare=False)
+
+    @property
+    def rank(self) -> tuple[bool, ...]:
+        """How specific it is: of two that fit, the larger counts."""
+        return tuple(name in dict(self.whom) for name in SELECTORS)
+
+    def told(self) -> str:
+        """Return where its value comes from, for hits and explanations."""
+        whom = ", ".join(f"{name} {value}" for name, value in self.whom) or "institution"
+        why = "; ".join(part for part in (self.reason, self.author) if part)
+        return f"{whom} ({why})" if why else whom
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A threshold with a default and values for segments."""
+    """A threshold with a default, values for segments, and what the institution sets instead."""
 
     name: str
     default: Node
     by_segment: Mapping[str, Node]
     place: Expression
     """The default's expression, for messages."""
+    overrides: tuple[Override, ...] = ()
+    """Those that depend on whom it is about or when, the most specific first."""
+    default_from: str = "rule"
+    """Where the default comes from: the rule, or an override for everybody."""
+
+    @property
+    def differs(self) -> bool:
+        """Whether its value depends on whom it is about or when."""
+        return bool(self.by_segment or self.overrides)
 
 
 @dataclass(frozen=True, slots=True)

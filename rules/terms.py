@@ -107,7 +107,7 @@ class Scope:
         """
         if isinstance(node, Name):
             head, _, tail = node.name.partition(".")
-            if head == "param" and tail in self.rule.params and not self.rule.params[tail].by_segment:
+            if head == "param" and tail in self.rule.params and not self.rule.params[tail].differs:
                 return self.rule.params[tail].default
             return self.inline(self.predicates[node.name]) if node.name in self.predicates else node
         if isinstance(node, Binary):

@@ -85,10 +85,12 @@ def compiled(
     """
     from rules.compile import compile_rulebook
     from rules.loader import load_predicates
+    from rules.parameters import load_parameters, overridden
     from rules.vocabulary import load_vocabulary
 
     predicates, known = load_predicates(folders), lists_in(lists)
-    rules = loaded(folders, known, predicates)
+    overrides = load_parameters((lists.parent if lists else configured_folder()) / "parameters.yaml")
+    rules = overridden(loaded(folders, known, predicates), overrides, are_all=False)
     return rules, predicates, compile_rulebook(rules, load_vocabulary(), known, predicates=predicates)
 
 

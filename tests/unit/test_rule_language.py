@@ -181,9 +181,7 @@ def test_predicates_of_packs_are_read_and_contradictions_told(tmp_path):
             f"purpose: p\nowner: o\npredicates:\n  large: {text}\n", encoding="utf-8"
         )
     assert load_predicates([tmp_path / "a"])["large"].node.text() == "(amount > 1 CNY)"
-    with pytest.raises(
-        RuleError, match=r"b/pack.yaml:4:3: 'large' means something else in .*a/pack"
-    ):
+    with pytest.raises(RuleError, match=r"b/pack.yaml:4:3: .large. means something else in .*a/pack"):
         load_predicates([tmp_path])
 
 
