@@ -19,6 +19,7 @@ from rules.functions import FUNCTIONS, Function
 from rules.lookups import LOOKUPS, bare_table
 from rules.nodes import AnyOf, Binary, Call, Filtered, Group, Literal, Name, Node, Sequence, Unary
 from rules.operators import arithmetic, compare, member
+from rules.peers import COMPARISONS
 from rules.rarity import COMBINATIONS
 from rules.sequences import any_of, sequence
 from rules.streaks import PERIODICAL
@@ -210,7 +211,7 @@ def _logic(scope: Scope, node: Binary) -> Term:
     return Term("bool", code, cost=sum(part.cost for part in parts), spans=spans)
 
 
-CALLS = {**PERIODICAL, **LOOKUPS, **COMBINATIONS}
+CALLS = {**PERIODICAL, **LOOKUPS, **COMBINATIONS, **COMPARISONS}
 """What reads its arguments itself, by name; the others are in `FUNCTIONS`."""
 
 

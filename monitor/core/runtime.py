@@ -16,6 +16,7 @@ from monitor.core.circles import CIRCLES
 from monitor.core.flows import FLOWS
 from monitor.core.neighbours import NEIGHBOURS
 from monitor.core.over_periods import PERIOD_NAMES
+from monitor.core.peers import peer
 from monitor.core.schedules import WAITS
 from monitor.core.sequences import NAMES as SEQUENCES
 from monitor.core.windows import Series
@@ -346,6 +347,6 @@ NAMES: dict[str, Any] = {
     and name not in {"Callable", "Collection", "Sequence", "lru_cache"}
 } | {
     "U": UNSET, "floor": floor, "Series": Series,
-    **PERIOD_NAMES, **WAITS, **FLOWS, **CIRCLES, **NEIGHBOURS, **SEQUENCES,
+    **PERIOD_NAMES, **WAITS, **FLOWS, **CIRCLES, **NEIGHBOURS, "peer": peer, **SEQUENCES,
 }  # fmt: skip
 """Everything generated code may name, apart from what depends on the institution."""
