@@ -49,7 +49,7 @@ SCHEMAS = (LEDGER_SCHEMA, ALERTS_SCHEMA, OUTBOX_SCHEMA, QUEUE_SCHEMA, DEAD_LETTE
 CONFIGURATION = "configuration"
 """Kind of artifact under which a configuration is archived."""
 HOUR_MS = 3_600_000
-PROPOSE = "hint: it needs another person's approval: riskmon rules propose --reason WHY"
+PROPOSE = "it needs another person's approval: riskmon rules propose --reason WHY"
 """What to do with files that are not in force."""
 
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from alerts.inbox.service import Fault, Health, Outcome, UnavailableError
-from monitor.app import DATABASE, Opened
+from monitor.app import DATABASE, PROPOSE, Opened
+from monitor.configuration import Configuration
 from monitor.levels import Readings
 from monitor.metrics import PrometheusSensor
 from monitor.reader import Reader
+from monitor.readings import announce
+from monitor.rule_service import MonitorRules
 from monitor.service import MonitorService
+from monitor.watch import InForce
 from streams.ports import BusyError, Record, StoreUnavailableError
 from streams.ports import Outcome as Processed
 from streams.runners.embedded import EmbeddedRunner
@@ -23,6 +28,8 @@ from streams.stores.sqlite import read_only
 
 log = logging.getLogger(__name__)
 Wake = Callable[[], None]
+_LOOK_S = 0.2
+"""How old what is shown as in force may be."""
 
 
 class LiveSensor(PrometheusSensor):
@@ -59,9 +66,17 @@ class LiveSensor(PrometheusSensor):
 class EmbeddedFeed:
     """A `monitor.service.Feed` into the engine thread of this process."""
 
-    def __init__(self, runner: EmbeddedRunner, sensor: LiveSensor) -> None:
+    def __init__(
+        self,
+        runner: EmbeddedRunner,
+        sensor: LiveSensor,
+        in_force: Callable[[], Configuration] | None = None,
+        waiting: str = "",
+    ) -> None:
         self._runner = runner
         self._sensor = sensor
+        self._in_force = in_force
+        self._notes = [f"files hold {waiting[:12]}, which is not in force: {PROPOSE}"] if waiting else []
 
     async def ingest(self, records: Sequence[bytes], source: str) -> list[Outcome]:
         """Take records; return one outcome each once they are durable."""
@@ -92,10 +107,14 @@ class EmbeddedFeed:
         """Return whether the engine thread lives and the store takes writes."""
         health = self._runner.health
         reasons = [health.problem] if health.problem else []
-        return Health(alive=health.is_alive, ready=health.is_alive and health.is_store_ok, reasons=reasons)
+        is_ready = health.is_alive and health.is_store_ok
+        return Health(alive=health.is_alive, ready=is_ready, reasons=[*reasons, *self._notes])
 
     def metrics(self) -> bytes:
         """Return the metrics in Prometheus text format."""
+        if self._in_force is not None:
+            with suppress(UnavailableError):
+                self._in_force()  # so that they tell of the rules in force now
         return self._sensor.render()
 
     def subscribe(self, wake: Wake) -> Callable[[], None]:
@@ -110,14 +129,39 @@ class EmbeddedFeed:
             raise UnavailableError(str(error)) from error
 
 
-def live_service(data: Path, opened: Opened, runner: EmbeddedRunner, sensor: LiveSensor) -> MonitorService:
+def live_service(
+    data: Path, opened: Opened, runner: EmbeddedRunner, sensor: LiveSensor, fills: int = 0
+) -> MonitorService:
     """Return the service of an opened data directory.
 
     Writing goes through the runner's one thread; every reading thread has a read-only connection
     of its own and sees what is committed.
+
+    Parameters
+    ----------
+    fills
+        Rules that are activated fill their new windows from so many of the newest events.
     """
-    feed = EmbeddedFeed(runner, sensor)
-    return MonitorService(Reader(lambda: read_only(data / DATABASE)), feed, lambda: opened.configuration)
+    reader = Reader(lambda: read_only(data / DATABASE))
+    in_force = AnnouncedInForce(reader, sensor, opened.configuration)
+    feed = EmbeddedFeed(runner, sensor, in_force, opened.waiting)
+    return MonitorService(reader, feed, in_force, MonitorRules(reader, fills, lambda: opened.waiting))
+
+
+class AnnouncedInForce(InForce):
+    """The configuration in force, of which the metrics are told when it changes."""
+
+    def __init__(self, reader: Reader, sensor: LiveSensor, announced: Configuration) -> None:
+        super().__init__(reader, _LOOK_S)
+        self._sensor, self._announced = sensor, announced.hash
+
+    def __call__(self) -> Configuration:
+        """Return it."""
+        configuration = super().__call__()
+        if configuration.hash != self._announced:
+            self._announced = configuration.hash
+            announce(self._sensor, configuration)
+        return configuration
 
 
 def _told(outcome: Processed) -> Outcome:

@@ -34,6 +34,7 @@ from monitor.rating_notices import decided
 from monitor.rating_texts import explain
 from monitor.ratings import customer_rating
 from monitor.reader import Reader
+from monitor.rule_service import MonitorRules
 from rules.model import Rule
 from streams.deadletter import DeadLetters
 from streams.stores.reading import event_body, progress
@@ -87,10 +88,19 @@ class MonitorService:
         Everything that is written goes through it.
     in_force
         Gives the configuration in force: rule texts and ratings are shown by it.
+    rules
+        The life of configurations; by default nothing waits and nothing is filled.
     """
 
-    def __init__(self, reader: Reader, feed: Feed, in_force: Callable[[], Configuration]) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        feed: Feed,
+        in_force: Callable[[], Configuration],
+        rules: MonitorRules | None = None,
+    ) -> None:
         self._reader = reader
+        self._rules = rules or MonitorRules(reader)
         self._feed = feed
         self._in_force = in_force
         self._started = time.monotonic()
@@ -105,6 +115,11 @@ class MonitorService:
     def alerts(self) -> AlertReader:
         """Alerts to read, each call on its thread's connection."""
         return cast("AlertReader", _Alerts(self._reader))
+
+    @property
+    def rules(self) -> MonitorRules:
+        """The life of configurations, to read."""
+        return self._rules
 
     def now_ms(self) -> int:
         """Return the wall clock, which ages of alerts are measured by in a live service."""
@@ -230,8 +245,13 @@ class MonitorService:
             **self._feed.figures(),
             "journal_position": committed.get("head", 0),
             "configuration": self._in_force().hash[:12],
+            **self._waiting(),
             "running_seconds": round(time.monotonic() - self._started),
         }
+
+    def _waiting(self) -> dict[str, str]:
+        waiting = self._rules.standing()["waiting"]
+        return {"files_not_in_force": f"{waiting[:12]} (see Rules)"} if waiting else {}
 
     # Writing, and how it is.
 

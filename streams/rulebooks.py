@@ -98,7 +98,7 @@ class RuleSteps:
             self.turn = Turn(digest, event.time_ms, rows, fact)
             return
         if event.kind == PROPOSED:
-            fact |= {"changes": dict(self._rulebooks.changes(fact["from"], digest))}
+            fact |= {"changes": dict(self._rulebooks.changes(fact["from"], digest)), "note": data.note or ""}
         self._note(event.time_ms, fact)
 
     def took_force(self, digest: str, time_ms: int, windows: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ class StepCodec(JsonCodec):
     def decode(self, record: bytes, now_ms: int | None = None) -> Event | Rejection:
         event = super().decode(record, now_ms)
         if isinstance(event, Event) and event.kind.startswith("rules."):
-            names = ("configuration", "actor", "reason", "backfill")
+            names = ("configuration", "actor", "reason", "backfill", "note")
             event.data = _Step(**{name: event.data.get(name) for name in names})
         return event
 

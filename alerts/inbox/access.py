@@ -21,14 +21,17 @@ class Right(StrEnum):
     CONFIDENTIAL = "read alerts of class aml_confidential"
     ACT = "work on alerts"
     APPROVE = "approve what another officer decided"
+    CHANGE = "change the rules: propose, activate, roll back"
     OPERATE = "see the state of the service and its dead letters"
     INGEST = "send events"
 
 
 ROLES: dict[str, frozenset[Right]] = {
     "viewer": frozenset({Right.READ}),
-    "officer": frozenset({Right.READ, Right.CONFIDENTIAL, Right.ACT, Right.OPERATE}),
-    "approver": frozenset({Right.READ, Right.CONFIDENTIAL, Right.ACT, Right.APPROVE, Right.OPERATE}),
+    "officer": frozenset({Right.READ, Right.CONFIDENTIAL, Right.ACT, Right.CHANGE, Right.OPERATE}),
+    "approver": frozenset(
+        {Right.READ, Right.CONFIDENTIAL, Right.ACT, Right.CHANGE, Right.APPROVE, Right.OPERATE}
+    ),
     "auditor": frozenset({Right.READ, Right.CONFIDENTIAL, Right.OPERATE}),
     # An administrator keeps the service running and sees no business data.
     "admin": frozenset({Right.OPERATE}),

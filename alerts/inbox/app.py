@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from alerts.inbox import api, forms, ingest, models, operations, pages, rating_actions, rating_forms
+from alerts.inbox import api, forms, ingest, models, operations, pages, rating_actions, rating_forms, rules
 from alerts.inbox.context import Site
 from alerts.inbox.errors import add_errors
 from alerts.inbox.headers import SecurityHeaders
@@ -71,7 +71,7 @@ def build_app(service: Service, settings: WebSettings) -> FastAPI:
     app.state.site = site
     app.add_middleware(SecurityHeaders)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
-    for module in (operations, ingest, api, rating_actions, rating_forms, forms, models, pages):
+    for module in (operations, ingest, api, rating_actions, rating_forms, forms, models, rules, pages):
         app.include_router(module.router(site))
     _add_documentation(app, site)
     add_errors(app, site)

@@ -16,7 +16,7 @@ from alerts.inbox.context import Site, read_body
 from alerts.inbox.records import split
 from alerts.inbox.service import Fault, Outcome
 
-RESERVED = ("alert.", "rating.override", "rating.limit_", "rating.rule_", "tick")
+RESERVED = ("alert.", "rules.", "rating.override", "rating.limit_", "rating.rule_", "tick")
 """Kinds that only officers cause: a producer that could send them could act in an officer's name."""
 
 STATUSES = ("accepted", "duplicate", "rejected", "refused")
@@ -153,7 +153,7 @@ def _refusal(kind: str) -> Outcome:
     problem = f"expected an event of a customer, was the officer's action {kind!r}"
     return Outcome(
         status="refused",
-        faults=(Fault(path="event_type", problem=problem, hint="act through /api/alerts or /api/ratings"),),
+        faults=(Fault(path="event_type", problem=problem, hint="act through /api/alerts, /api/ratings or /api/rules"),),
         message=f"event_type: {problem}",
     )
 

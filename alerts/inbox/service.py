@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NotRequired, Protocol, TypedDict
 
 from alerts.inbox.model_card import CardFacts
+from alerts.inbox.rule_service import RuleService
 from alerts.ports import AlertReader
 
 
@@ -164,6 +165,10 @@ class Service(Protocol):
     @property
     def alerts(self) -> AlertReader:
         """Alerts to read. Changing them goes through `act`."""
+
+    @property
+    def rules(self) -> RuleService:
+        """What is in force and proposed; changing it goes through `act`."""
 
     def now_ms(self) -> int:
         """Return the time that ages and deadlines of alerts are measured by, epoch milliseconds."""

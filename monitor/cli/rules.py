@@ -25,6 +25,7 @@ from monitor.cli.rules_check import check
 from monitor.cli.rules_costs import costs
 from monitor.cli.rules_diff import diff
 from monitor.cli.rules_peers import peers
+from monitor.cli.rules_life import register
 from monitor.cli.rules_sample import sample
 from monitor.cli.rules_schema import schema
 from monitor.cli.rules_shadow import shadow
@@ -43,8 +44,9 @@ app.command("test")(run_tests)
 app.command()(sample)
 app.command()(schema)
 app.command()(shadow)
-app.command()(diff)
 app.command()(peers)
+app.command()(diff)
+register(app)
 
 
 @app.command("list")

@@ -15,7 +15,7 @@ import typer
 
 from alerts.inbox.app import build_app
 from alerts.inbox.server import build_server
-from monitor.app import DATABASE, HOUR_MS, SERVICE, Opened, open_data, relay
+from monitor.app import DATABASE, HOUR_MS, PROPOSE, SERVICE, Opened, open_data, relay
 from monitor.bank import SimulatedBank, setting
 from monitor.cli.failure import Failure
 from monitor.cli.output import configured, data_folder, failures
@@ -60,7 +60,8 @@ def _serve(
     runner = EmbeddedRunner(
         opened.processor, Pace(batch_events=engine.batch_events, gather_ms=engine.batch_ms)
     )
-    service = live_service(folder, opened, runner, sensor)
+    fills = settings.rules.backfill_events if settings.rules.backfill == "journal" else 0
+    service = live_service(folder, opened, runner, sensor, fills)
     pages = build_app(service, web_settings(settings, opened.configuration))
     server = build_server(pages, settings.http.host, settings.http.port)
     listening = listen(settings.http.host, settings.http.port)
@@ -85,6 +86,9 @@ def _serve(
     typer.echo(f"riskmon runs: inbox {address}  metrics {address}/metrics  API {address}/docs  data {folder}")
     if bank is not None:
         typer.echo("The simulated bank sends what it has of the past first: the inbox fills within a minute.")
+    if opened.waiting:
+        stays = f"in force stays {opened.configuration.hash[:12]}"
+        typer.echo(f"The files hold {opened.waiting[:12]}, {stays}; {PROPOSE}")
     typer.echo("Ctrl-C stops it; starting again continues.")
     try:
         server.run(sockets=[listening])

@@ -15,12 +15,17 @@ from monitor.settings import Settings
 
 def web_settings(settings: Settings, configuration: Configuration) -> WebSettings:
     """Return the inbox's part of the settings."""
-    users = tuple(
+    users = web_users(settings)
+    four_eyes = desk_settings(configuration).four_eyes
+    return WebSettings(users=users, zone=ZoneInfo(settings.institution.zone), four_eyes=four_eyes)
+
+
+def web_users(settings: Settings) -> tuple[User, ...]:
+    """Return everybody whom the settings name, as the inbox knows them."""
+    return tuple(
         User(name=user.name, token_sha256=user.token_sha256, roles=frozenset(user.roles))
         for user in settings.http.users
     )
-    four_eyes = desk_settings(configuration).four_eyes
-    return WebSettings(users=users, zone=ZoneInfo(settings.institution.zone), four_eyes=four_eyes)
 
 
 def listen(host: str, port: int) -> socket.socket:

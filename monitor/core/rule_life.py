@@ -45,6 +45,10 @@ class Proposal:
     approved_ms: int = 0
     approval: str = ""
     """What the approver said."""
+    note: str = ""
+    """What came of its tests."""
+    changes: Mapping[str, Any] | None = None
+    """What it would change, in numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +156,8 @@ class RuleLife:
                 reason=fact["reason"],
                 time_ms=time_ms,
                 against=fact["from"],
+                note=fact.get("note", ""),
+                changes=fact.get("changes"),
             )
         elif action == "approved":
             self.proposals[digest] = replace(

@@ -99,6 +99,9 @@
   const keys = page.dataset.alert
     ? { j: () => step(1), k: () => step(-1), t: () => press("take"), c: () => openForm("close"), n: () => openForm("note"),
         s: () => openForm("snooze"), a: () => press("approve"), u: () => location.assign(back?.href || "/") }
+    : page.dataset.rules
+    ? { a: () => press("approve"), e: () => press("activate"), r: () => openForm("reject"), b: () => openForm("rollback"),
+        p: () => openForm("propose"), u: () => location.assign("/") }
     : { j: () => go(at + 1), k: () => go(at - 1), t: taker, n: () => press("take-next"),
         x: () => { const box = rows[at] && one("input[name=alert]", rows[at]); if (box) { box.checked = !box.checked; count(); } },
         c: () => { if (bulk?.classList.contains("some")) one("select", bulk).focus();
