@@ -13,6 +13,7 @@ from itertools import product
 from typing import Any, Final
 
 from monitor.core.assessment import Hit
+from monitor.core.notable import DIMENSION, SEVERITY
 from monitor.tallies import Names, Spread, Tally
 from rules.model import Rule
 from streams.faults import REASONS
@@ -37,6 +38,7 @@ COUNTED: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "late": ("Events after newer ones of their subject.", ("treatment",)),
     "rule_hits": ("Rules that hit, shadow hits included.", _HIT),
     "rule_failures": ("Rules that failed on an event.", ("rule",)),
+    "rule_findings": ("What payments that a live rule hit turned out to be.", ("rule", "verdict")),
     "drift_alarms": ("Features, or scores, that moved away from a model's training.", _DRIFT),
     "rating_changes": ("Changes of grade; `none` before the first.", ("previous", "grade")),
     "alerts_raised": ("Alerts raised.", ("rule", "dimension", "severity")),
@@ -107,6 +109,10 @@ class CountingSensor(Sensor):
         self.rules, self.lists, self.configuration = tuple(rules), dict(lists), configuration
         for kind in kinds:
             self._events[kind,] += 0
+        for name, severity in SEVERITY.items():
+            self.counts["alerts_raised"][name, DIMENSION, severity] += 0
+            for verdict in ("fraud", "genuine"):
+                self.counts["rule_findings"][name, verdict] += 0
         for rule in self.rules:
             self.counts["rule_failures"][rule.id,] += 0
             for severity in {band.severity for band in rule.bands}:
@@ -142,6 +148,10 @@ class CountingSensor(Sensor):
     def on_failure(self, rule: str) -> None:
         """Count a rule that failed on an event."""
         self.counts["rule_failures"][rule,] += 1
+
+    def on_finding(self, rule: str, is_fraud: bool) -> None:
+        """Count what a payment that a rule hit turned out to be."""
+        self.counts["rule_findings"][rule, "fraud" if is_fraud else "genuine"] += 1
 
     def on_drift(self, model: str, feature: str, measure: str) -> None:
         """Count an alarm."""

@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 
 import orjson
 
+from alerts.inbox.classifier_card import ClassifierFacts
 from alerts.inbox.model_card import CardFacts
 from alerts.inbox.service import (
     DeadLetter,
@@ -29,7 +30,7 @@ from alerts.ports import AlertReader
 from alerts.stores.sql import SqlAlertStore
 from monitor.audit.ledger import Ledger
 from monitor.configuration import Configuration, read_rules
-from monitor.model_cards import model_version, model_versions
+from monitor.model_cards import classifier_versions, model_version, model_versions
 from monitor.rating_notices import decided
 from monitor.rating_texts import explain
 from monitor.ratings import customer_rating
@@ -234,6 +235,10 @@ class MonitorService:
     def model(self, digest: str) -> CardFacts | None:
         """Return a published version by its hash."""
         return self._reader.read(lambda db: model_version(db, digest))
+
+    def classifiers(self) -> list[ClassifierFacts]:
+        """Return every published version of the classifier, newest first."""
+        return self._reader.read(classifier_versions)
 
     def status(self) -> Mapping[str, int | float | str | None]:
         """Return figures for operators."""

@@ -18,6 +18,7 @@ from alerts.lifecycle import ActionNotAllowedError, UnknownAlertError
 from monitor.core.assessment import Assessment
 from monitor.core.events import Event
 from monitor.core.rule_life import STEPS, StepRefusedError
+from streams.findings import tell_findings
 from streams.journal import GENESIS, answer_of, journal_row
 from streams.ports import DeadLetters, Desk, Journal, JournalRow, Ledger, Outcome, Progress, Record, Sensor
 from streams.rulebooks import Rulebooks, RuleSteps, Turn
@@ -163,6 +164,7 @@ class Committer:
         self.progress.counters.events += 1
         self.progress.counters.late += outcome.late
         self.sensor.on_event(event.kind)
+        tell_findings(event, self)
         answer = (outcome.score, outcome.late, outcome.rules)
         self.journal(event, answer, received_ms, outcome.customer_id, outcome.features)
         return outcome

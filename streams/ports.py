@@ -298,6 +298,9 @@ class Sensor:
     def on_store_unavailable(self) -> None:
         """Note that a batch could not be committed and will be retried."""
 
+    def on_finding(self, rule: str, is_fraud: bool) -> None:
+        """Note what a payment that a rule hit turned out to be."""
+
     def on_drift(self, model: str, feature: str, measure: str) -> None:
         """Note that a feature (or `score`) moved away from a model's training, by `psi` or `mean`."""
 

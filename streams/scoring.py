@@ -91,6 +91,12 @@ class Versions:
         """The name of the versions that score the next event; empty: there are none yet."""
         return self.at(self._committer.progress.head + 1)
 
+    @property
+    def configuration(self) -> str:
+        """Hash of the configuration in force for the next event; empty before the first."""
+        rulebooks = self._committer.progress.rulebooks
+        return rulebooks[-1][1] if rulebooks else ""
+
     def at(self, seq: int) -> str:
         """Return the name of the versions that score the event at a journal position."""
         return name_at(self._committer.progress, seq)

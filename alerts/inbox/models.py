@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from alerts.inbox.access import Right
+from alerts.inbox.classifier_card import classifier_card
 from alerts.inbox.context import MissingError, Site
 from alerts.inbox.model_card import card
 
@@ -17,13 +18,19 @@ def router(site: Site) -> APIRouter:
     @routes.get("/models")
     def models(request: Request) -> Response:
         site.admit(request, Right.READ)
-        return site.page(request, "models.html", page="models", models=site.service.models())
+        service = site.service
+        found = {"models": service.models(), "classifiers": service.classifiers()}
+        return site.page(request, "models.html", page="models", **found)
 
     @routes.get("/models/{digest}")
     def model(request: Request, digest: str) -> Response:
         site.admit(request, Right.READ)
         facts = site.service.model(digest)
         if facts is None:
+            own = next((one for one in site.service.classifiers() if one.version.hash == digest), None)
+            if own is not None:
+                found = {"card": classifier_card(own), "version": own.version}
+                return site.page(request, "classifier.html", page="models", **found)
             raise MissingError(f"No model version has the hash {digest!r}.")
         shown = card(facts)
         return site.page(request, "model.html", page="models", card=shown, version=shown.version)

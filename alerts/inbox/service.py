@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NotRequired, Protocol, TypedDict
 
+from alerts.inbox.classifier_card import ClassifierFacts
 from alerts.inbox.model_card import CardFacts
 from alerts.inbox.rule_service import RuleService
 from alerts.ports import AlertReader
@@ -226,6 +227,9 @@ class Service(Protocol):
 
     def model(self, digest: str) -> CardFacts | None:
         """Return a published version by its hash, with what came of its scores; None where there is none."""
+
+    def classifiers(self) -> Sequence[ClassifierFacts]:
+        """Return every published version of the classifier, newest first."""
 
     def health(self) -> Health:
         """Return whether the service lives and is ready. Must answer at once, also during recovery."""

@@ -116,6 +116,23 @@ def shares(trees: Sequence[Tree], vector: Sequence[float]) -> dict[int, float]:
     return found
 
 
+def weights(trees: Sequence[Tree]) -> dict[int, float]:
+    """Return of each feature how far its branches part what lies below them, added up over all trees.
+
+    Examples
+    --------
+    >>> weights([[0, 300.0, -100, [1, 2.0, 0, 200]], 5])
+    {0: 200.0, 1: 200.0}
+    """
+    found: dict[int, float] = {}
+    waiting = [tree for tree in trees if not isinstance(tree, int)]
+    while waiting:
+        feature, _, below, above = waiting.pop()
+        found[feature] = found.get(feature, 0.0) + abs(_mean(above) - _mean(below))
+        waiting += [node for node in (below, above) if not isinstance(node, int)]
+    return found
+
+
 def _mean(tree: Tree) -> float:
     return float(tree) if isinstance(tree, int) else (_mean(tree[2]) + _mean(tree[3])) / 2.0
 

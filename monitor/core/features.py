@@ -14,6 +14,8 @@ UNIT = 10_000
 """Amounts come in ten-thousandths of the base currency."""
 AGE = 64
 """Ages come in 64ths of a day."""
+CALMED = 30
+"""After so many genuine payments nothing is left of a share that each of them halves."""
 LOWEST, HIGHEST = -12.0, 12.0
 """Logarithms beyond count as this."""
 
@@ -81,10 +83,13 @@ FEATURES: tuple[Feature, ...] = (
         words_below="amount is {value} spreads away from what is usual at this place",
     ),
     _count("place_odd", "odd amounts at this place in the last weeks: {value}", 32.0),
+    _share("place_risk", "share of frauds at this place, halved by each genuine payment since: {value}"),
 )  # fmt: skip
 """What the numbers of a vector are, in their order."""
 
 NAMES = tuple(feature.name for feature in FEATURES)
+MADE_OF_OTHERS = tuple(NAMES.index(name) for name in ("place_risk",))
+"""Places of features that trees find themselves; for populations, which look at one feature at a time."""
 NOWHERE = tuple(OLDEST if name in ("last", "first", "before", "calm_last") else 0 for name in PLACE_READS)
 """What is known of no place."""
 
@@ -156,4 +161,5 @@ def vector(
         usual / PARTS,
         away / DEVIATIONS,
         odd_there / DEVIATIONS,
+        share / (PARTS << min(calm, CALMED)),
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from monitor.core.boosting import UNIT, Growth, grow
 from monitor.core.classifier import ClassifierVersion
-from monitor.core.features import NAMES
+from monitor.core.features import MADE_OF_OTHERS, NAMES
 from monitor.core.repute import MATURES_S
 
 FRAUDS, GENUINE = 16_384, 24_576
@@ -112,6 +112,7 @@ class Lessons:
         known.sort(key=lambda row: (row[0], row[2]))
         packed = b"".join(features for _, features, _, _ in known)
         vectors = np.frombuffer(packed, "<f4").reshape(len(known), len(NAMES)).astype(np.float64)
+        vectors[:, MADE_OF_OTHERS] = 0.0
         base, trees = grow(vectors, np.array([label for *_, label in known], np.int64), growth)
         self.number += 1
         return ClassifierVersion(

@@ -13,6 +13,7 @@ from monitor.core.models.scale import Scale, out_of
 MODEL, SAMPLE = "MODEL", "SAMPLE"
 """Ids under which models alert, as rules do."""
 RULES = (MODEL, SAMPLE)
+SEVERITY = {MODEL: "medium", SAMPLE: "info"}
 DAY_MS = 86_400_000
 DIMENSION = "fraud"
 ALL = 1 << 32
@@ -77,15 +78,15 @@ class Lookout:
             "share_of_frauds": round(chance, 6),
             "reasons": list(reasons),
         }
-        return self._hit(MODEL, answer, "medium", "; ".join((told, *reasons)), saw)
+        return self._hit(MODEL, answer, "; ".join((told, *reasons)), saw)
 
     def sample(self, answer: Assessment) -> Hit:
         """Return a payment of the sample as a hit of the rule `SAMPLE`."""
         told = f"chosen by chance, one of {round(1 / self._share):,} below the threshold"
         saw = {"score": answer.score, "share": self._share}
-        return self._hit(SAMPLE, answer, "info", told, saw)
+        return self._hit(SAMPLE, answer, told, saw)
 
-    def _hit(self, rule: str, answer: Assessment, severity: str, say: str, saw: dict[str, Any]) -> Hit:
+    def _hit(self, rule: str, answer: Assessment, say: str, saw: dict[str, Any]) -> Hit:
         return Hit(
             rule=rule,
             version=self._name[:12],
@@ -98,7 +99,7 @@ class Lookout:
             status="live",
             title=_TITLES[rule],
             dimension=DIMENSION,
-            severity=severity,
+            severity=SEVERITY[rule],
             points=0.0,
             alert=True,
             cooldown_ms=DAY_MS if rule == MODEL else 0,

@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from alerts.desk import ACTIONS
 from alerts.inbox.access import User, token_sha256
 from alerts.inbox.app import build_app
+from alerts.inbox.classifier_card import ClassifierFacts
 from alerts.inbox.model_card import CardFacts
 from alerts.inbox.server import build_server
 from alerts.inbox.service import Fault, Outcome, UnavailableError
@@ -26,6 +27,7 @@ from alerts.inbox.settings import WebSettings
 from alerts.lifecycle import ActionNotAllowedError, Alert, act
 from alerts.ports import Step
 from alerts.stores.sql import SCHEMA, SqlAlertStore
+from monitor.core.classifier import ClassifierVersion
 from monitor.core.feature import Feature
 from monitor.core.models.calibration import Reliability
 from monitor.core.models.version import Version
@@ -180,6 +182,31 @@ def a_model() -> CardFacts:
     )
 
 
+def a_classifier() -> ClassifierFacts:
+    """Return a version of two trees, with what came of its chances."""
+    version = ClassifierVersion(
+        number=3,
+        features=("amount", "gone<b>"),
+        base=-1000,
+        trees=[[0, 5.0, -100, 300], [1, 0.5, 0, 100]],
+        offset=-2000,
+        from_ms=NOW_MS - 30 * 24 * HOUR_MS,
+        to_ms=NOW_MS - HOUR_MS,
+        frauds=1_234,
+        genuine=20_480,
+    )
+    parts = [Reliability(predicted=0.25, observed=0.2, count=400)]
+    amount = Feature(name="amount", unit="number", curve="log", words="amount is {value}")
+    return ClassifierFacts(
+        version=version,
+        threshold=0.625,
+        alerts_a_day=20,
+        reliability=parts,
+        in_use=True,
+        features=(amount,),
+    )
+
+
 class Bank:
     """The monitor as the inbox sees it: a real alert store, and just enough around it."""
 
@@ -306,6 +333,9 @@ class Bank:
     def model(self, digest: str) -> CardFacts | None:
         found = a_model()
         return found if found.version.hash == digest else None
+
+    def classifiers(self) -> Sequence[ClassifierFacts]:
+        return [a_classifier()]
 
     def health(self) -> Any:
         return {"alive": True, "ready": not self.reasons, "reasons": self.reasons}

@@ -46,3 +46,12 @@ def test_a_version_that_is_not_there_is_a_page_that_says_so(ask):
 def test_who_may_not_read_is_sent_to_sign_in_or_refused(ask):
     assert ask("GET", "/models", users=True).status_code == 303
     assert ask("GET", "/models", name="core").status_code == 403
+
+
+def test_versions_of_the_classifier_are_listed_and_have_a_card(ask, bank):
+    (facts,) = bank.classifiers()
+    assert f'href="/models/{facts.version.hash}"' in ask("GET", "/models").text
+    text = ask("GET", f"/models/{facts.version.hash}").text
+    for told in ("1,234", "20,480", "0.6250", "amount is …", "80 %", "20 %", "0.25 predicted, 0.20 found"):
+        assert told in text
+    assert "gone<b>" not in text

@@ -5,6 +5,8 @@ from __future__ import annotations
 from monitor.core.feature import Feature
 from monitor.core.models.config import PopulationConfig
 from monitor.core.models.population import Population
+from monitor.core.models.scale import ARTIFACT as SCALE
+from monitor.core.models.scale import Scale
 from monitor.core.models.version import ARTIFACT, Version
 from monitor.model_cards import model_version, model_versions
 from streams.stores.sqlite import SqliteStore, open_database
@@ -46,3 +48,16 @@ def test_versions_are_listed_newest_first_and_found_by_hash(tmp_path):
     assert (found.version, found.in_use) == (versions[0], False)
     assert model_version(db, "0" * 64) is None
     db.close()
+
+
+def test_a_card_tells_the_last_scale_of_the_versions_time(tmp_path):
+    first, second = published("unusual", 2)
+    store = SqliteStore(open_database(tmp_path / "riskmon.db", sync="normal"))
+    for version in (first, second):
+        store.archive(ARTIFACT, version.hash, version.packed)
+    plain = {"from_ms": 0, "scored": 100, "alerts_a_day": 20}
+    for number, (to_ms, threshold) in enumerate(((500, 0.3), (900, 0.4), (1_500, 0.6)), 1):
+        scale = Scale(number=number, to_ms=to_ms, threshold=threshold, **plain)
+        store.archive(SCALE, scale.hash, scale.packed)
+    assert [facts.threshold for facts in model_versions(store.db)] == [0.6, 0.4]
+    store.db.close()
