@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from monitor.ruletext_patterns import pattern_sentences
 from monitor.ruletext_periods import period_sentences
 from rules.compile import Rulebook
 from rules.dispositions import DISPOSITIONS
@@ -39,7 +40,7 @@ def _lines(rule: Rule, book: Rulebook) -> Iterator[str]:
     for name, value in rule.let.items():
         yield from _paragraph(f"  {name}", " ".join(value.text.split()))
     yield from _paragraph("hits when", " ".join(rule.when.text.split()))
-    for sentence in period_sentences(rule):
+    for sentence in (*period_sentences(rule), *pattern_sentences(rule)):
         yield from _paragraph("  that is", sentence)
     yield from _figures(rule)
     for band in rule.bands:
@@ -93,12 +94,14 @@ def slot_words(slot: Slot) -> str:
         case MarkerSlot():
             return f"when there last was {_selection(slot.selection.text())}"
         case SequenceSlot():
-            return f"steps of a sequence, for {length_words(slot.retain_ms)}"
+            key = f" by {' and '.join(slot.key)}" if slot.key else ""
+            return f"steps of a sequence{key}, for {length_words(slot.retain_ms)}"
         case ScheduleSlot():
             return f"when it is asked next: {_calendar(1, slot.unit)} begins"
         case TimerSlot():
             length = _calendar(slot.count, slot.unit) if slot.unit else length_words(slot.for_ms)
-            return f"a timer of {length} after {slot.after.kind}, stopped by {slot.awaited.kind}"
+            after, awaited = (" or ".join(one.kind for one in ones) for ones in (slot.after, slot.awaited))
+            return f"a timer of {length} after {after}, stopped by {awaited}"
 
 
 def _calendar(count: int, unit: str) -> str:

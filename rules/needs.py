@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 
 from rules.model import Expression, Rule
-from rules.nodes import Call, Filtered, Name, Node
+from rules.nodes import AnyOf, Call, Filtered, Name, Node, Sequence
 from rules.vocabulary import Vocabulary
 
 ENVELOPE = frozenset({"event_id", "event_type", "occurred_at", "source_system"})
@@ -82,5 +82,7 @@ def names_in(node: Node | object) -> Iterator[str]:
         for part in node:
             yield from names_in(part)
     elif is_dataclass(node):
+        if isinstance(node, Sequence | AnyOf):
+            yield from node.same
         for one in fields(node):
             yield from names_in(getattr(node, one.name))
