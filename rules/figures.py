@@ -30,7 +30,8 @@ def figure(scope: Scope, node: Name, name: str) -> Term:
         term = scope.check(value, default.type)
         if not term or not _is_told(scope, node, override):
             return WRONG
-        values[_when(override, segment)] = term.code
+        # Of two for the same, ours comes first and counts.
+        values.setdefault(_when(override, segment), term.code)
     return scope.seen.setdefault(node.name, Term(default.type, _chosen(values), cost=0.5))
 
 
@@ -39,9 +40,9 @@ def origin(scope: Scope, name: str) -> Term | None:
     parameter = scope.rule.params[name]
     if not parameter.differs and parameter.default_from == "rule":
         return None
-    told = {
-        _when(one, segment): repr(_told(parameter, one, segment)) for one, segment, _ in choices(parameter)
-    }
+    told: dict[str, str] = {}
+    for one, segment, _ in choices(parameter):
+        told.setdefault(_when(one, segment), repr(_told(parameter, one, segment)))
     return Term("text", _chosen(told))
 
 

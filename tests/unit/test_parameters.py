@@ -110,7 +110,12 @@ CHOICES = {"customer": "c1", "industry": "retail", "segment": "vip", "jurisdicti
 WHOM = [dict(zip(SELECTORS, one, strict=True)) for one in product((True, False), repeat=4)]
 
 
-@settings(max_examples=60)
+def max_told(rank):
+    parts = [f"{name} {CHOICES[name]}" for name, there in zip(SELECTORS, rank, strict=True) if there]
+    return ", ".join(parts) or "institution"
+
+
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.sampled_from(WHOM), st.sampled_from(["always", "before", "after"])), max_size=6),
     st.sampled_from(WHOM),
@@ -144,6 +149,7 @@ def test_precedence_is_that_of_looking_at_every_value(given_values, present, is_
     fits.append(((False, False, False, False), 0, 100))
     fits += [((False, False, True, False), 0, 200)] if present["segment"] else []
     assert found[0] == max(fits)[2]
+    assert found[1].startswith("rule" if max(fits)[2] == 100 else max_told(max(fits)[0]))
 
 
 def test_every_mistake_is_told_with_its_place():
