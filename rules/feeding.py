@@ -143,10 +143,10 @@ def _timers(scope: Scope, place: int, slot: TimerSlot, kind: str) -> list[Block]
     if slot.unit:
         end, start = f"end_wait(S, {place}, {key}, t)", f"start_wait(st, S, {place}, {key}, {slot.due}, r, t)"
     # In this order: an event may be both what was waited for and the beginning of the next wait.
-    if slot.awaited.kind == kind:
-        lines += _if(scope, slot.awaited.condition, end)
-    if slot.after.kind == kind:
-        lines += _if(scope, slot.after.condition, start)
+    for patterns, line in ((slot.awaited, end), (slot.after, start)):
+        for pattern in patterns:
+            if pattern.kind == kind:
+                lines += _if(scope, pattern.condition, line)
     return [Block((), tuple(lines))] if lines else []
 
 

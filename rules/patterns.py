@@ -39,13 +39,13 @@ def absence(scope: Scope, node: Node) -> int | None:
     """Return the slot of the timers of an absence, or tell what is wrong with it."""
     assert isinstance(node, Call)
     named = {name: scope.inline(value) for name, value in node.named}
-    awaited = _event(node.arguments[0]) if len(node.arguments) == 1 else None
-    after, length = _event(named.get("after")), named.get("for")
+    awaited = _events(scope, node.arguments[0]) if len(node.arguments) == 1 else ()
+    after, length = _events(scope, named.get("after")), named.get("for")
     is_length = isinstance(length, Literal) and length.kind in LENGTHS and int(length.value) > 0
-    if awaited is None or after is None or not is_length or set(named) - {"for", "after", "key"}:
+    if not awaited or not after or not is_length or set(named) - {"for", "after", "key"}:
         scope.fail(node.at, "absent takes an event, `for` how long, `after` which event", f"e.g. {ABSENCE}")
         return None
-    if not is_pattern(scope, awaited) or not is_pattern(scope, after):
+    if not all([is_pattern(scope, pattern) for pattern in (*awaited, *after)]):  # noqa: C419
         return None
     key = tuple(item.name for item in _items(named.get("key")) if isinstance(item, Name))
     for name in key:
@@ -55,10 +55,10 @@ def absence(scope: Scope, node: Node) -> int | None:
         if not allowed(scope, node.at, name):
             return None
     assert isinstance(length, Literal)
-    patterns = (inlined(scope, awaited), inlined(scope, after))
-    made = TimerSlot(scope.rule.id, *patterns, int(length.value), key)
+    both = [tuple(inlined(scope, pattern) for pattern in patterns) for patterns in (awaited, after)]
+    made = TimerSlot(scope.rule.id, *both, int(length.value), key)
     if length.kind != "duration":
-        made = TimerSlot(scope.rule.id, *patterns, 0, key, int(length.value), length.unit or "bd")
+        made = TimerSlot(scope.rule.id, *both, 0, key, int(length.value), length.unit or "bd")
     return scope.plan.slot(made.signature(), made)
 
 
@@ -68,7 +68,15 @@ def _items(node: Node | None) -> tuple[Node, ...]:
     return node.items if isinstance(node, Group) else (node,)
 
 
-def _event(node: Node | None) -> Filtered | None:
-    if isinstance(node, Name):
-        return Filtered(node.at, node.name, None)
-    return node if isinstance(node, Filtered) else None
+def _events(scope: Scope, node: Node | None) -> tuple[Filtered, ...]:
+    """Return the events that are named: one, several in brackets, or all of `kind.*`."""
+    found: list[Filtered] = []
+    for item in _items(node):
+        if isinstance(item, Filtered):
+            found.append(item)
+        elif isinstance(item, Name):
+            kinds = scope.vocabulary.match(item.name) or (item.name,)
+            found += [Filtered(item.at, kind, None) for kind in kinds]
+        else:
+            return ()
+    return tuple(found)

@@ -109,8 +109,9 @@ class TimerSlot:
     """What must happen within a time after an event: started, cancelled, due."""
 
     rule: str
-    awaited: Filtered
-    after: Filtered
+    awaited: tuple[Filtered, ...]
+    """Events any of which ends the wait."""
+    after: tuple[Filtered, ...]
     for_ms: int
     """0 where it waits by the calendar: `count` of `unit`."""
     key: tuple[str, ...]
@@ -124,7 +125,7 @@ class TimerSlot:
 
     def signature(self) -> str:
         """Return the text that tells this slot from all others."""
-        awaited, after = self.awaited.text(), self.after.text()
+        awaited, after = (" or ".join(one.text() for one in ones) for ones in (self.awaited, self.after))
         length = f"{self.count} {self.unit}" if self.unit else self.for_ms
         return f"timer {self.rule} {awaited} for {length} after {after} by {','.join(self.key)}"
 

@@ -180,6 +180,31 @@ def test_a_wait_ends_by_the_calendar(hits, length, hit):
     assert hits(waiting, events, start="2026-03-02T10:00", expect={"hits": [hit]}) == []
 
 
+def test_any_of_several_events_ends_a_wait(hits):
+    waiting = rule(
+        "absent((payment.*, cash.deposit[amount > 50 CNY]), for=1 month, after=(account.opened, auth.login))",
+        on="account.opened",
+    )
+    opened = {"at": "+0d", "kind": "account.opened"}
+    tick = {"tick": "+40d"}
+    found = {
+        "nothing": hits(waiting, [opened, tick], expect={"hits": ["+28d"]}, start="2026-02-02T10:00"),
+        "a payment": hits(waiting, [opened, *at(1), tick], expect={"hits": []}),
+        "a small deposit": hits(
+            waiting, [opened, *at(1, kind="cash.deposit", amount=50), tick], expect={"hits": ["+28d"]},
+            start="2026-02-02T10:00",
+        ),
+        "a large deposit": hits(
+            waiting, [opened, *at(1, kind="cash.deposit", amount=51), tick], expect={"hits": []}
+        ),
+        "begun anew": hits(
+            waiting, [opened, *at(3, kind="auth.login"), tick], expect={"hits": ["+31d"]},
+            start="2026-02-02T10:00",
+        ),
+    }  # fmt: skip
+    assert not any(found.values()), found
+
+
 def explained(found):
     return told(found, compile_rulebook([found], WORDS, {}))
 
