@@ -40,7 +40,8 @@ def timeline_lines(
     for hit in left:
         yield from _came(timeline, hit, waiting)
     for expected in waiting:
-        yield f"  - hit at {shown(expected.at_ms or 0)}: the rule looks at no event then"
+        when = shown(expected.at_ms or 0)
+        yield f"  - hit at {when}: the rule looks at no event then, and no time runs out"
 
 
 def _came(timeline: Timeline, hit: Hit, waiting: list[Expected]) -> Iterator[str]:

@@ -11,6 +11,8 @@ from rules.nodes import Binary, Call, Filtered, Group, Literal, Name, Unary
 
 LOOSE_TO_TIGHT = {"or": 1, "and": 2, "+": 5, "-": 5, "*": 6, "/": 6, "%": 6}
 COMPARISON = 4
+HOURS_UP_TO_MS = 3 * 86_400_000
+"""People write 24h, 48h and 72h, but 7d."""
 
 
 def written(node: Any, within: int = 0) -> str:
@@ -20,7 +22,7 @@ def written(node: Any, within: int = 0) -> str:
     --------
     >>> from rules.grammar import parse
     >>> written(parse("count(24h,where=amount>=1_000 CNY or x)/3>=0.9 and not (y or z)"))
-    'count(1d, where=amount >= 1000 CNY or x) / 3 >= 0.9 and not (y or z)'
+    'count(24h, where=amount >= 1000 CNY or x) / 3 >= 0.9 and not (y or z)'
     """
     match node:
         case Literal():
@@ -70,14 +72,15 @@ def decimal(value: Fraction) -> str:
 
 
 def length(length_ms: int) -> str:
-    """Return a duration in the largest unit that leaves no rest.
+    """Return a duration in the largest unit that leaves no rest; up to three days in hours.
 
     Examples
     --------
-    >>> length(86_400_000), length(82_800_000), length(86_399_999)
-    ('1d', '23h', '86399999ms')
+    >>> length(86_400_000), length(604_800_000), length(82_800_000), length(86_399_999)
+    ('24h', '7d', '23h', '86399999ms')
     """
     for unit in ("d", "h", "m", "s"):
-        if length_ms and length_ms % MILLISECONDS[unit] == 0:
+        is_whole = length_ms and length_ms % MILLISECONDS[unit] == 0
+        if is_whole and (unit != "d" or length_ms > HOURS_UP_TO_MS):
             return f"{length_ms // MILLISECONDS[unit]}{unit}"
     return f"{length_ms}ms"

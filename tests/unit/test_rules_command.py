@@ -102,7 +102,7 @@ def test_a_hit_that_should_not_be_is_shown_with_its_place_and_sentence(pack):
         "    +0m  payment.transfer  e1  amount 2000\n"
         "  + hit at +0m: high, 15 points: 2,000.00 CNY moved\n"
         "      saw amount 2000.00 CNY\n"
-        "  - hit at +5m: the rule looks at no event then\n"
+        "  - hit at +5m: the rule looks at no event then, and no time runs out\n"
         "1 of 2 cases of 1 rules passed\n"
     )
 
