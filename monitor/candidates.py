@@ -127,7 +127,16 @@ def _with(base: Configuration, folders: Sequence[Path], others: Sequence[Mapping
     rules, predicates = load_packs(rule_folders), load_predicates(rule_folders)
     read = {rule.id for rule in rules}
     kept = [entry for entry in others if entry["content"]["id"] not in read]
-    ours = [{"pack": rule.pack, "file": Path(rule.file).name, "content": dict(rule.plain)} for rule in rules]
+    # A rule put in place of another stays in that one's pack, wherever its file lies.
+    packs = {entry["content"]["id"]: entry["pack"] for entry in others}
+    ours = [
+        {
+            "pack": packs.get(rule.id, rule.pack),
+            "file": Path(rule.file).name,
+            "content": dict(rule.plain),
+        }
+        for rule in rules
+    ]
     named = {name: expression.text for name, expression in predicates.items()}
     plain: dict[str, Any] = {**base.plain}
     # In the order of ids, as files are read: the layout of states depends on it.

@@ -131,13 +131,14 @@ def _told(
     keys = [_keys(scratch, variant.id) for variant in found]
     at = next(number for number, variant in enumerate(found) if variant.step == 0)
     below, above = _bands(keys, at)
+    known = _Known(verdicts, {alert.id: alert.verdict for alert in outcome.alerts if alert.is_own})
     return {
         "threshold": line.param or line.comparison,
         "period": {"from": moment(period.from_ms), "to": moment(period.to_ms)},
         "seed": line.seed,
         "steps": [_step(variant, outcome, period, verdicts) for variant in found],
-        "above": list(_drawn(scratch, found, above, line, verdicts)),
-        "below": list(_drawn(scratch, found, below, line, verdicts)),
+        "above": list(_drawn(scratch, found, above, line, known)),
+        "below": list(_drawn(scratch, found, below, line, known)),
         "above_in_all": sum(len(band) for _, band in above),
         "below_in_all": sum(len(band) for _, band in below),
     }
@@ -202,7 +203,7 @@ def _drawn(
     found: Sequence[Variant],
     bands: Bands,
     line: Line,
-    verdicts: Verdicts,
+    known: _Known,
 ) -> Iterator[dict[str, Any]]:
     """Give hits drawn from the bands in turn, at most one of a subject."""
     queues = [(number, place, _shuffled(band, line)) for number, (place, band) in enumerate(bands, start=1)]
@@ -215,7 +216,7 @@ def _drawn(
                 queues.remove(queue)
             elif len(whom) < line.sample:
                 whom.add(key[0])
-                yield {"band": number, **_shown(scratch, found[place], key, verdicts)}
+                yield {"band": number, **_shown(scratch, found[place], key, known)}
 
 
 def _shuffled(band: set[Key], line: Line) -> Iterator[Key]:
@@ -225,7 +226,25 @@ def _shuffled(band: set[Key], line: Line) -> Iterator[Key]:
     return iter(sorted(band, key=place))
 
 
-def _shown(scratch: sqlite3.Connection, variant: Variant, key: Key, verdicts: Verdicts) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    verdicts: Verdicts
+    alerts: Mapping[str, bool | None]
+    """Alert to the verdict about itself."""
+
+    def of(self, scratch: sqlite3.Connection, rule: str, ref: int) -> bool | None:
+        """Return what an event turned out to be, else how an alert was closed that counted it."""
+        if ref in self.verdicts.events:
+            return self.verdicts.events[ref]
+        query = (
+            "SELECT alerts.id FROM alert_hits JOIN alerts ON alerts.id = alert_hits.alert_id"
+            " WHERE alert_hits.ref = ? AND alerts.rule = ? ORDER BY alerts.id"
+        )
+        rows = scratch.execute(query, (ref, rule)).fetchall()
+        return next((self.alerts[name] for (name,) in rows if name in self.alerts), None)
+
+
+def _shown(scratch: sqlite3.Connection, variant: Variant, key: Key, known: _Known) -> dict[str, Any]:
     subject, _, time_ms = key
     query = (
         "SELECT event, ref, say, saw FROM found_hits WHERE rule = ? AND subject = ? AND time_ms = ?"
@@ -233,7 +252,7 @@ def _shown(scratch: sqlite3.Connection, variant: Variant, key: Key, verdicts: Ve
     )
     rows = scratch.execute(query, (variant.id, subject, time_ms)).fetchall()
     event, ref, say, saw = next(row for row in rows if row[0].replace(variant.id, "") == key[1])
-    verdict = verdicts.events.get(ref)
+    verdict = known.of(scratch, variant.id, ref)
     return {
         "subject": subject,
         "time": moment(time_ms),

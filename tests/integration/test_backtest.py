@@ -21,6 +21,7 @@ from monitor.backtest.past import Past
 from monitor.backtest.run import period_of
 from monitor.candidates import Known, overlaid, without
 from monitor.cli import build_app
+from monitor.database import connect_postgres
 from streams.stores.sqlite import read_only
 
 DAY_MS = 86_400_000
@@ -216,3 +217,32 @@ def test_scratch_databases_are_gone_afterwards(compare, tmp_path, monkeypatch):
     compare()
     assert not list(tmp_path.glob("riskmon-backtest-*"))
     assert sqlite3.sqlite_version
+
+
+TABLES = ("journal", "meta", "artifacts", "ledger", "alerts", "alert_customers", "alert_hits")
+
+
+def copy_into(small_bank, url):
+    """Give a cluster's database what the file has."""
+    with closing(read_only(small_bank.data / "riskmon.db")) as file, closing(connect_postgres(url)) as db:
+        for table in TABLES:
+            rows = file.execute(f"SELECT * FROM {table}")
+            names = [column[0] for column in rows.description]
+            places = ", ".join("?" * len(names))
+            db.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places})", rows.fetchall())
+
+
+@pytest.mark.postgres
+def test_a_database_of_a_cluster_gives_the_same_report(small_bank, compare, migrated_url):
+    copy_into(small_bank, migrated_url)
+    origin = Origin(small_bank.data, migrated_url)
+    ends = small_bank.start_ms, small_bank.start_ms + 11 * DAY_MS
+    with closing(origin.connect()) as db:
+        known = Known.of(db)
+        request = Request(
+            origin=origin,
+            period=period_of(Past(db), *ends, None),
+            baseline=known.in_force,
+            candidate=without(known.in_force, ["X-2"]),
+        )
+        assert backtest(db, request) == compare(lambda base: without(base, ["X-2"]))

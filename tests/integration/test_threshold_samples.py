@@ -72,6 +72,11 @@ def test_anybody_draws_the_same_samples_and_another_seed_draws_others(move):
     assert first["above"] + first["below"] != other["above"] + other["below"]
 
 
+def test_what_is_known_of_a_drawn_hit_is_counted_from_closed_alerts(move):
+    found = move(sample=40)
+    assert {"confirmed", "refuted"} <= {one["verdict"] for one in found["above"]}
+
+
 @pytest.mark.parametrize(
     ("asked", "problem"),
     [
