@@ -27,7 +27,7 @@ from rules.compile import Rulebook, compile_rulebook
 from rules.errors import Mistake, RuleError, nearest
 from rules.grammar import parse
 from rules.lists import list_from_plain, list_to_plain, load_lists
-from rules.loader import PACKS, load_packs, load_predicates, read_rule
+from rules.loader import PACKS, applies_in, load_packs, load_predicates, read_rule
 from rules.model import Expression, Rule
 from rules.parameters import load_parameters, overridden, parameters_of, parameters_plain
 from rules.vocabulary import load_vocabulary
@@ -95,8 +95,15 @@ def config_folder(config: Path | None) -> Path:
     )
 
 
-def pack_folders(names: Iterable[str]) -> list[Path]:
-    """Return the folders of packs: shipped ones by name (`all` for every one), others by path.
+def pack_folders(names: Iterable[str], jurisdiction: str = "") -> list[Path]:
+    """Return the folders of packs: shipped ones by name, others by path.
+
+    Parameters
+    ----------
+    names
+        `all` stands for every shipped pack, but statutory ones of other countries.
+    jurisdiction
+        ISO 3166-1 alpha-2; without it `all` is every shipped pack.
 
     Raises
     ------
@@ -109,7 +116,7 @@ def pack_folders(names: Iterable[str]) -> list[Path]:
     folders: list[Path] = []
     for name in names:
         if name == ALL_PACKS:
-            folders += shipped.values()
+            folders += (path for path in shipped.values() if applies_in(path, jurisdiction))
         elif name in shipped:
             folders.append(shipped[name])
         elif Path(name).is_dir():
@@ -132,7 +139,7 @@ def read_configuration(settings: Settings, folder: Path, packs: Sequence[str] = 
     ConfigurationError
         Where a file or a pack is missing.
     """
-    folders = pack_folders(packs or settings.rules.packs)
+    folders = pack_folders(packs or settings.rules.packs, settings.institution.jurisdiction)
     overrides = load_parameters(folder / PARAMETERS)
     rules = overridden(load_packs(folders), overrides, are_all=not packs)
     rates = _mapping(folder / "lists" / f"{RATES}.yaml")

@@ -257,9 +257,29 @@ def _is_rule(path: Path) -> bool:
     return not path.name.endswith(".test.yaml") and path.name != "pack.yaml"
 
 
-PACK_KEYS = ("purpose", "owner", "sources", "predicates", "names")
+PACK_KEYS = ("purpose", "owner", "sources", "jurisdictions", "predicates", "names")
 NAMING_KEYS = ("predicates", "names")
 """Both name expressions that rules share: conditions, and whatever else, aggregates too."""
+
+
+def applies_in(folder: Path, jurisdiction: str) -> bool:
+    """Return whether a pack is meant for a country: it names it among its `jurisdictions`, or names none.
+
+    Raises
+    ------
+    RuleError
+        Where its `pack.yaml` cannot be read.
+    """
+    path = folder / "pack.yaml"
+    if not jurisdiction or not path.exists():
+        return True
+    reader, root = document(path)
+    if reader.mistakes or root is None:
+        raise RuleError(reader.mistakes)
+    keys = reader.mapping(root, "the file")
+    return "jurisdictions" not in keys or jurisdiction in reader.texts(
+        keys["jurisdictions"][1], "jurisdictions"
+    )
 
 
 def load_predicates(folders: Iterable[Path]) -> dict[str, Expression]:

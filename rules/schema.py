@@ -68,12 +68,17 @@ def rule_schema(vocabulary: Vocabulary) -> dict[str, Any]:
 def pack_schema() -> dict[str, Any]:
     """Return the schema of a `pack.yaml`."""
     names = {"type": "object", "additionalProperties": {"type": "string"}}
-    shapes: dict[str, Any] = {"purpose": {"type": "string"}, "owner": {"type": "string"}}
+    texts = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+    shapes: dict[str, Any] = {
+        "purpose": {"type": "string"}, "owner": {"type": "string"}, "sources": texts,
+        "jurisdictions": {**texts, "items": {"type": "string", "pattern": "^[A-Z]{2}$"}},
+        "predicates": names, "names": names,
+    }  # fmt: skip
     return {
         "$schema": DIALECT,
         "title": "riskmon rule pack",
         "type": "object",
-        "properties": {name: shapes.get(name, {} if name == "sources" else names) for name in PACK_KEYS},
+        "properties": {name: shapes[name] for name in PACK_KEYS},
         "required": ["purpose", "owner"],
         "additionalProperties": False,
     }

@@ -61,6 +61,16 @@ def test_every_shipped_pack_goes_by_its_name():
     assert pack_folders(["all", "flow"]) == pack_folders(["all"])
 
 
+def test_all_leaves_out_the_law_of_other_countries():
+    statutory = {
+        place: {folder.name for folder in pack_folders(["all"], place)} for place in ("CN", "DE", "US")
+    }
+    assert {name for name in statutory["CN"] if name.startswith("statutory")} == {"statutory_cn"}
+    assert "statutory_eu" in statutory["DE"] - statutory["CN"]
+    assert "statutory_cn" not in statutory["US"]
+    assert {folder.name for folder in pack_folders(["statutory_eu"], "CN")} == {"statutory_eu"}
+
+
 def test_an_unknown_pack_is_told_with_a_near_one():
     with pytest.raises(ConfigurationError, match=r"no pack 'structurring'[\s\S]*structuring"):
         pack_folders(["structurring"])
