@@ -10,6 +10,7 @@ it; `since(kind[condition])` everything after the last such event, at most 365 d
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import ceil
 
 from rules.errors import nearest
 from rules.nodes import Call, Filtered, Literal, Name, Node
@@ -125,7 +126,7 @@ def periods_ms(scope: Scope, node: Literal, size: int) -> int:
         return (size * 2 + 14) * DAY_MS + scope.grace_ms
     # Months are 31 days, but twelve of them a year.
     days = min(size * PERIODS[node.unit], size * MEAN_DAYS[node.unit] + 2) + 1
-    return int(days * DAY_MS) + scope.grace_ms
+    return ceil(days) * DAY_MS + scope.grace_ms
 
 
 def _previous(scope: Scope, node: Node) -> Window | None:
