@@ -106,12 +106,12 @@ def open_data(
         store.begin()
         store.archive(CONFIGURATION, configuration.hash, configuration.archive)
         store.commit()
-        chosen = _chosen(db, configuration, keeps=keeps)
+        taken = chosen(db, configuration, keeps=keeps)
         ledger = Ledger(db)
-        desk = Desk(SqlAlertStore(db), ledger, desk_settings(chosen))
+        desk = Desk(SqlAlertStore(db), ledger, desk_settings(taken))
         processor = Processor(
-            build_engine(chosen),
-            build_codec(chosen),
+            build_engine(taken),
+            build_codec(taken),
             store,
             desk,
             ledger,
@@ -124,19 +124,25 @@ def open_data(
     except BaseException:
         db.close()
         raise
-    is_waiting = chosen.hash != configuration.hash and not keeps
-    if is_waiting:
-        log.warning("rules_not_in_force files=%s in_force=%s %s", configuration.hash, chosen.hash, PROPOSE)
-    return Opened(processor, store, chosen, configuration.hash if is_waiting else "")
+    is_waiting = taken.hash != configuration.hash and not keeps
+    return Opened(processor, store, taken, configuration.hash if is_waiting else "")
 
 
-def _chosen(db: Database, configuration: Configuration, *, keeps: bool) -> Configuration:
-    """Return what is to be in force: what is, where another must not follow just like that."""
+def chosen(db: Database, configuration: Configuration, *, keeps: bool = False) -> Configuration:
+    """Return what is to be in force: what is, where another must not follow just like that.
+
+    For `keeps` see `open_data`.
+    """
     rulebooks: Any = progress(db).get("rulebooks")
     if not rulebooks or rulebooks[-1][1] == configuration.hash:
         return configuration
     in_force = Configuration.of_archive(archive(db, rulebooks[-1][1]))
-    return in_force if keeps or needs_approval(in_force) else configuration
+    if keeps:
+        return in_force
+    if not needs_approval(in_force):
+        return configuration
+    log.warning("rules_not_in_force files=%s in_force=%s %s", configuration.hash, in_force.hash, PROPOSE)
+    return in_force
 
 
 def archived_rulebooks(db: Database, desk: Desk, *, fills: bool = True) -> ArchivedRulebooks:

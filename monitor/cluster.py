@@ -17,10 +17,25 @@ from alerts.desk import Desk
 from alerts.inbox.service import Health
 from alerts.ports import AlertQueue
 from alerts.stores.sql import SqlAlertStore
-from monitor.app import CONFIGURATION, HOUR_MS, archive, calm_collector, desk_settings, relay_over
+from monitor.app import (
+    CONFIGURATION,
+    HOUR_MS,
+    archive,
+    archived_rulebooks,
+    calm_collector,
+    chosen,
+    desk_settings,
+    relay_over,
+)
 from monitor.audit.ledger import Ledger
 from monitor.audit.verified import read_verified
-from monitor.configuration import Configuration, ConfigurationError, build_codec, build_engine
+from monitor.configuration import (
+    Configuration,
+    ConfigurationError,
+    build_codec,
+    build_engine,
+    needs_approval,
+)
 from monitor.core.engine import Engine
 from monitor.core.events import Event
 from monitor.database import ERRORS, PostgresDatabase, connect_postgres, is_unavailable
@@ -151,9 +166,11 @@ def _desk_runner(
     store.begin()
     store.archive(CONFIGURATION, configuration.hash, configuration.archive)
     store.commit()
+    configuration = chosen(db, configuration)
     ledger = Ledger(db)
     desk = Desk(SqlAlertStore(db), ledger, desk_settings(configuration))
-    committer = Committer(store, desk, ledger, DeadLetters(db), sensor)
+    rulebooks = archived_rulebooks(db, desk, fills=False)
+    committer = Committer(store, desk, ledger, DeadLetters(db), sensor, rulebooks)
     versions = Versions(committer, build_codec(configuration).decode)
 
     @lru_cache(maxsize=4)
@@ -161,7 +178,6 @@ def _desk_runner(
         return _served(_parts(memory.archive(digest)), topics(settings))
 
     def adopt(digest: str) -> None:
-        desk.adopt(desk_settings(Configuration.of_archive(archive(db, digest))))
         versions.adopt(parts_for(digest)[0].models)
 
     return DeskRunner(
@@ -173,6 +189,7 @@ def _desk_runner(
         configuration.hash,
         configuration.archive,
         lambda name: msgspec.msgpack.encode(versions.parts(name)),
+        memory.archive,
         sensor,
     )
 
@@ -241,6 +258,10 @@ class JournalMemory:
     def archive(self, digest: str) -> bytes:
         """Return the archive of a configuration."""
         return self._ask(lambda db: archive(db, digest))
+
+    def needs_approval(self, digest: str) -> bool:
+        """Return whether what follows a configuration takes another person's approval."""
+        return needs_approval(Configuration.of_archive(self.archive(digest)))
 
     def close(self) -> None:
         """Close the connection; a later look-up opens another."""

@@ -55,6 +55,7 @@ class Committer:
         self.desk = desk
         self.ledger = ledger
         self._dead_letters = dead_letters
+        self._rulebooks = rulebooks
         self._steps = RuleSteps(ledger, rulebooks) if rulebooks else None
         self._pending: list[JournalRow] = []
         self.progress = Progress()
@@ -237,6 +238,16 @@ class Committer:
         self.progress.rulebooks.append((self.progress.head + 1, digest))
         if self._steps:
             self._steps.took_force(digest, self.progress.stream_time_ms, windows or {})
+
+    def adopt_unfilled(self, digest: str) -> None:
+        """Note it as `adopt`, where windows that the former configuration did not have begin empty."""
+        progress, windows = self.progress, dict[str, Any]()
+        if self._rulebooks and progress.rulebooks:
+            refill = self._rulebooks.refill(progress.rulebooks[-1][1], digest)
+            windows = refill.told(
+                0, progress.stream_time_ms if progress.head else None, progress.stream_time_ms
+            )
+        self.adopt(digest, windows)
 
     def _write(self) -> None:
         started = perf_counter()

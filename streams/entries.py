@@ -30,7 +30,7 @@ class Place(msgspec.Struct, kw_only=True):
     stream_time_ms: int = 0
     """Largest event time up to there."""
     configuration: str = ""
-    """Hash of the configuration in force there."""
+    """Hash of the configuration that the stages were told there."""
     model: str = ""
     """Name of the model versions that score there; empty: none yet."""
     failed: list[tuple[int, int]] = []
@@ -49,12 +49,19 @@ class Memory(Protocol):
     def record(self, ref: int) -> bytes | None:
         """Return the journaled record of an event."""
 
+    def needs_approval(self, digest: str) -> bool:
+        """Return whether what follows a configuration takes another person's approval."""
+
     def subject_of(self, alert_id: str) -> tuple[str, str] | None:
         """Return (kind, id) of whom an alert is about; None where it does not exist (yet)."""
 
 
 class Models(Protocol):
     """What is learnt from settled entries."""
+
+    @property
+    def configuration(self) -> str:
+        """Hash of the configuration that is settled as in force; empty before the first."""
 
     @property
     def in_force(self) -> str:
@@ -77,6 +84,8 @@ class Entry:
     stream_time_ms: int = 0
     model: str = ""
     """Name of the model versions in force behind it."""
+    configuration: str = ""
+    """Hash of the configuration that the stages were told, behind it."""
     is_brought: bool = False
     """Whether it is a tick that a record brought with it: that record comes next."""
     is_duplicate: bool = False

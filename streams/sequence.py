@@ -14,6 +14,7 @@ from typing import Any
 
 from alerts.desk import ACTIONS
 from monitor.core.events import Event
+from monitor.core.rule_life import STEPS
 from monitor.core.scorer import LEARNS
 from streams.entries import CUSTOMER, DESK, Entry, Memory, Models, Place, in_force
 from streams.journal import due_tick
@@ -76,15 +77,21 @@ class Sequencer:
         self._is_turning = False
         self._configuration = place.configuration
         self._engine, self._codec = parts_for(place.configuration)
-        if not place.order or models.in_force != place.model:
+        settled = models.configuration or place.configuration
+        if not place.order or (models.in_force, settled) != (place.model, place.configuration):
             # Before the first event of all, workers are told what is in force; and a version that was
-            # published just before a restart.
+            # published, or a configuration that a person put into force, just before a restart.
             self._model = models.in_force
-            self._adopt(place.configuration, place.position)
+            self._adopt(settled, place.position)
 
     def decode(self, record: Record) -> Any:
         """Return the `Event` of a record, or a `Rejection` with every fault."""
         return record.rejection or self._codec.decode(record.body, record.received_ms or None)
+
+    @property
+    def configuration(self) -> str:
+        """Hash of the configuration that the next event is assessed by."""
+        return self._configuration
 
     @property
     def scoring(self) -> str:
@@ -116,8 +123,11 @@ class Sequencer:
         is_known
             Whether the event is journaled already.
         """
+        codec = self._codec
         if self._is_turning and not self._turn(position - 1):
             return False
+        if self._codec is not codec:
+            what = self.decode(record)
         if type(what) is not Event:
             self._append(Entry(self._next(), record, what, position))
             return True
@@ -125,31 +135,43 @@ class Sequencer:
         if before is not None and before.is_action:
             return False  # a refused one may be tried again
         is_known = is_known or self._failed.get(what.ref, -1) >= position
-        if what.kind in ACTIONS and not is_known:
+        is_action = what.kind in ACTIONS or what.kind in STEPS
+        if is_action and not is_known:
             # It may have been settled since somebody looked.
             is_known = bool(self._memory.known([what.ref]))
         if is_known or before is not None:
             self._append(Entry(self._next(), record, what, position, is_duplicate=True))
             return True
-        subjects: Sequence[tuple[str, str]] | None = None
-        if what.kind in ACTIONS:
-            subject = self._memory.subject_of(what.data.alert_id or "")
-            if subject is None and self.entries:
-                return False  # its alert may be on its way
-            subjects = [subject] if subject and subject[0] == CUSTOMER else []
+        subjects = self._concerned(what) if is_action else None
+        if is_action and subjects is None and self.entries:
+            return False  # its alert may be on its way
         if self._pass_time(record, what, position):
             return False
         self._stream_time_ms = max(self._stream_time_ms, what.time_ms)
         if what.kind == "tick":
             self._tick(Entry(self._next(), record, what, position))
         else:
-            self._route(record, what, position, subjects)
+            self._route(record, what, position, subjects or [] if is_action else None)
+            # What a step puts into force is known once it is settled: until then the next one waits.
+            self._is_turning |= what.kind in STEPS
         return True
+
+    def _concerned(self, action: Event) -> list[tuple[str, str]] | None:
+        """Return the customer whose alert an action is about, if it is one's; None where it is not known."""
+        if action.kind in STEPS:
+            return []
+        subject = self._memory.subject_of(action.data.alert_id or "")
+        if subject is None:
+            return None
+        return [subject] if subject[0] == CUSTOMER else []
 
     def change(self, digest: str, position: int) -> bool:
         """Put another configuration into force, as the record at `position - 1` says; as `take`."""
-        if self._is_turning and not self._turn(position - 1):
+        if self.entries or (self._is_turning and not self._turn(position - 1)):
             return False
+        if self._memory.needs_approval(self._configuration):
+            # A desk announced it before this one came into force.
+            digest = self._configuration
         self._adopt(digest, position)
         return True
 
@@ -231,6 +253,7 @@ class Sequencer:
             position=last.position,
             stream_time_ms=last.stream_time_ms,
             model=last.model,
+            configuration=last.configuration,
             failed=list(self._failed.items()),
             answers=answers,
         )
@@ -269,6 +292,7 @@ class Sequencer:
 
     def _append(self, entry: Entry) -> None:
         entry.stream_time_ms, entry.model = self._stream_time_ms, self._model
+        entry.configuration = self._configuration
         self._taken = max(self._taken, entry.position)
         self.entries.append(entry)
         self._by_order[entry.order] = entry
@@ -296,13 +320,14 @@ class Sequencer:
         self._is_turning = self._models.may_turn(entry.what.time_ms, self._payments)
 
     def _turn(self, position: int) -> bool:
-        """Put the version into force that the last tick led to; False while that is not known yet."""
+        """Put into force what the last tick or step led to; False while that is not known yet."""
         if self.entries:
             return False
         self._is_turning = False
-        if self._models.in_force != self._model:
+        settled = self._models.configuration or self._configuration
+        if (self._models.in_force, settled) != (self._model, self._configuration):
             self._model = self._models.in_force
-            self._adopt(self._configuration, position)
+            self._adopt(settled, position)
         return True
 
     def _everywhere(self, entry: Entry, stages: Sequence[str], item: Item) -> None:

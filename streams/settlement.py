@@ -93,9 +93,7 @@ class Settlement:
 
         def work() -> list[Outcome]:
             outcomes = [outcome for entry in entries if (outcome := self._carry_out(entry))]
-            rulebooks = self._committer.progress.rulebooks
-            kept = msgspec.structs.replace(place, configuration=rulebooks[-1][1])
-            self._committer.store.put_meta(PLACE, msgspec.json.encode(kept))
+            self._committer.store.put_meta(PLACE, msgspec.json.encode(place))
             return outcomes
 
         return self._committer.transact(work)
@@ -103,7 +101,7 @@ class Settlement:
     def _carry_out(self, entry: Entry) -> Outcome | None:
         committer, event = self._committer, entry.what
         if isinstance(event, Adopt):
-            self._take_force(event)
+            self._take_force(parts_in_force(event.hash)[0])
             return None
         if type(event) is not Event:
             return committer.reject(entry.record, event)
@@ -124,14 +122,15 @@ class Settlement:
         assessments = [_assessment(entry, event, *place) for place in entry.subjects]
         outcome = committer.accept(event, assessments, entry.record.received_ms)
         self._versions.follow(event, committer.progress.head, outcome.features, outcome.score)
+        if committer.turn is not None:
+            self._take_force(committer.turn.hash)
         return outcome
 
-    def _take_force(self, adopted: Adopt) -> None:
+    def _take_force(self, configuration: str) -> None:
         rulebooks = self._committer.progress.rulebooks
-        configuration, _ = parts_in_force(adopted.hash)
         if not rulebooks or rulebooks[-1][1] != configuration:
-            self._committer.adopt(configuration)
             self._adopt(configuration)
+            self._committer.adopt_unfilled(configuration)
 
     def _again(self, event: Event) -> Outcome:
         seq = self._committer.store.index.find([event.ref]).get(event.ref) or (

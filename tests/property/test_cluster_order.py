@@ -7,6 +7,7 @@ from random import Random
 
 import orjson
 import pytest
+from counting_rulebooks import CountingRulebooks, DoublingEngine, StepCodec, step
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,15 +27,16 @@ from streams.sequence import Sequencer
 from streams.settlement import Settlement
 from streams.stage import StageLimits, StagePartition
 from streams.stores.sqlite import SqliteStore, open_database
-from streams.testing import HOUR_MS, CountingEngine, JsonCodec, counting_processor, records, results, stream
+from streams.testing import HOUR_MS, CountingEngine, assemble, records, results, stream
 from streams.wire import Batch, decode_answers, decode_batch, decode_facts, encode
 
 STAGES = ("device", "customer")
 HASH = CountingEngine.rulebook_hash
+RULEBOOKS = CountingRulebooks([CountingEngine(), DoublingEngine()])
 
 
-def parts_for(*_):
-    return CountingEngine(), JsonCodec()
+def parts_for(*name):
+    return RULEBOOKS.parts(name[-1].partition("+")[0])
 
 
 class Durable:
@@ -105,6 +107,14 @@ class Nothing:
 
     in_force = ""
 
+    def __init__(self, committer):
+        self.committer = committer
+
+    @property
+    def configuration(self):
+        rulebooks = self.committer.progress.rulebooks
+        return rulebooks[-1][1] if rulebooks else ""
+
     def may_turn(self, time_ms, payments):
         return False
 
@@ -124,8 +134,8 @@ class LocalCluster:
             store.db.executescript(schema)
         self.store, ledger = store, Ledger(store.db)
         desk = Desk(SqlAlertStore(store.db), ledger)
-        self.committer = Committer(store, desk, ledger, DeadLetters(store.db), Sensor())
-        versions = Versions(self.committer, JsonCodec().decode)
+        self.committer = Committer(store, desk, ledger, DeadLetters(store.db), Sensor(), RULEBOOKS)
+        versions = Versions(self.committer, StepCodec().decode)
         self.settlement = Settlement(self.committer, lambda _: None, lambda *_: None, versions)
         self.settlement.begin(Place(configuration=HASH))
         self.start()
@@ -135,6 +145,9 @@ class LocalCluster:
 
     def record(self, ref):
         return None
+
+    def needs_approval(self, digest):
+        return RULEBOOKS.needs_approval(digest)
 
     def subject_of(self, alert_id):
         return None
@@ -146,7 +159,7 @@ class LocalCluster:
         self.sequencer = Sequencer(
             place, parts_for, self, stages=STAGES, partitions=self.partitions, tick_every_ms=HOUR_MS,
             send=lambda stage, partition, item: self.outgoing[stage, partition].append(item),
-            models=Nothing(),
+            models=Nothing(self.committer),
         )  # fmt: skip
         self.next_record = place.position
         self.next_answer = {number: place.answers.get(number, 0) for number in range(self.partitions)}
@@ -205,7 +218,8 @@ class LocalCluster:
 
 
 def in_one_process(log):
-    processor = counting_processor(":memory:")
+    store = SqliteStore(open_database(":memory:", sync="normal"))
+    processor = assemble(store, rulebooks=RULEBOOKS, codec=StepCodec())
     processor.process([Record(record.body, record.source, record.received_ms) for record in log])
     return processor
 
@@ -259,3 +273,27 @@ def test_a_record_that_fails_and_comes_again_holds_nobody_up(seed, kills):
     for name in ("journal", "ledger", "alerts", "hits", "outbox"):
         assert compared(many.store)[name] == compared(one.store)[name]
     assert many.store.db.execute("SELECT count(*) FROM dead_letters WHERE event_id = 'bad'").fetchone()[0]
+
+
+@given(seed=st.integers(0, 2**32), kills=st.integers(0, 8), at=st.integers(5, 80), back=st.integers(5, 60))
+@settings(max_examples=25, deadline=None)
+def test_a_person_s_step_takes_force_at_the_same_event_everywhere(seed, kills, at, back):
+    plain = stream(seed % 1000, 150)
+    when = plain[at - 1].get("time_ms", 1_700_000_000_000)
+    activation = step("activated", "d0", "ada", when)
+    plain[at:at] = [step("proposed", "d0", "ada", when), activation, activation]
+    # What has no approval yet is refused; what has one comes into force, and once.
+    plain[at + back : at + back] = [
+        step("proposed", "c0", "ada", when, 2),
+        step("activated", "c0", "ada", when, 2),
+        step("approved", "c0", "bob", when, 2),
+        step("activated", "c0", "ada", when, 3),
+        step("activated", "c0", "ada", when, 3),
+    ]
+    log = records(plain)
+    one, many = in_one_process(log), LocalCluster(log, 3, Random(seed))
+    many.run(kills)
+    assert [digest for _, digest in one.progress.rulebooks] == ["c0", "d0", "c0"]
+    assert many.committer.progress.rulebooks == one.progress.rulebooks
+    assert compared(many.store) == compared(one.store)
+    assert many.committer.progress.counters == one.progress.counters

@@ -57,6 +57,8 @@ class DeskRunner:
         What the hash names, for the workers.
     bundle
         Gives the model versions that a name stands for, packed, for the workers.
+    archived
+        Gives any configuration's archive by its hash: people may put others into force.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class DeskRunner:
         configuration: str,
         archive: bytes,
         bundle: Callable[[str], bytes],
+        archived: Callable[[str], bytes],
         sensor: Sensor | None = None,
         pace: Pace | None = None,
     ) -> None:
@@ -76,6 +79,7 @@ class DeskRunner:
         self._settlement, self._memory, self._build = settlement, memory, build
         self._configuration, self._archive, self._bundle = configuration, archive, bundle
         self._sensor, self._pace = sensor or Sensor(), pace or Pace()
+        self._archived, self._is_announced = archived, False
         self.health = Health()
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -106,14 +110,17 @@ class DeskRunner:
             place = await self._begin(records)
             # What is in force must reach the workers before the first item that needs it.
             await self._publish(producer)
-            if place.configuration != self._configuration:
+            if place.configuration != self._configuration and not self._is_announced:
                 await self._announce(producer)
+            # Once a process: from here on people may put another one into force.
+            self._is_announced = True
             session = Session(
                 self._topics,
                 self._settlement,
                 self._memory,
                 self._build,
                 self._bundle,
+                self._archived,
                 self._sensor,
                 self._pace,
                 self.health,

@@ -74,6 +74,7 @@ class Session:
         memory: Memory,
         build: Callable[[Place, Callable[[str, int, Item], None]], Sequencer],
         bundle: Callable[[str], bytes],
+        archive: Callable[[str], bytes],
         sensor: Sensor,
         pace: Pace,
         health: Health,
@@ -81,6 +82,7 @@ class Session:
         self._topics, self._settlement, self._memory, self._build = topics, settlement, memory, build
         self._sensor, self._pace, self._health = sensor, pace, health
         self._bundle, self._published = bundle, ""
+        self._archive, self._archived = archive, ""
         self._outgoing: dict[tuple[str, int], list[Item]] = defaultdict(list)
         self._sent: set[asyncio.Future[Any]] = set()
         self._answered, self._settled = asyncio.Event(), asyncio.Event()
@@ -196,7 +198,14 @@ class Session:
         self._sensor.on_in_flight(self._health.in_flight)
 
     async def _publish(self) -> None:
-        """Give the workers the versions that score now, before the first item that needs them."""
+        """Give the workers what is in force now, and what scores, before the first item that needs it."""
+        digest = self._sequencer.configuration
+        if digest != self._archived:
+            body = await asyncio.to_thread(self._archive, digest)
+            await self._producer.send_and_wait(
+                self._topics.configurations, body, key=digest.encode(), partition=0
+            )
+            self._archived = digest
         name = self._sequencer.scoring
         if name and name != self._published:
             body = await asyncio.to_thread(self._bundle, name)
