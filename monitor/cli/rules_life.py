@@ -256,7 +256,7 @@ def _tested(settings: Settings, config: Path | None) -> str:
     from monitor.cli.rules_test import bench_of
     from monitor.configuration import config_folder, pack_folders
 
-    folders = pack_folders(settings.rules.packs)
+    folders = pack_folders(settings.rules.packs, settings.institution.jurisdiction)
     bench, cases = bench_of(folders, config_folder(config) / "lists"), cases_in(folders)
     problems = [problem for case in cases for problem in bench.failures(case)]
     for problem in problems:
