@@ -19,8 +19,8 @@ def router(site: Site) -> APIRouter:
     def models(request: Request) -> Response:
         site.admit(request, Right.READ)
         service = site.service
-        found = {"models": service.models(), "classifiers": service.classifiers()}
-        return site.page(request, "models.html", page="models", **found)
+        models, classifiers = service.models(), service.classifiers()
+        return site.page(request, "models.html", page="models", models=models, classifiers=classifiers)
 
     @routes.get("/models/{digest}")
     def model(request: Request, digest: str) -> Response:
@@ -29,8 +29,8 @@ def router(site: Site) -> APIRouter:
         if facts is None:
             own = next((one for one in site.service.classifiers() if one.version.hash == digest), None)
             if own is not None:
-                found = {"card": classifier_card(own), "version": own.version}
-                return site.page(request, "classifier.html", page="models", **found)
+                card_of = classifier_card(own)
+                return site.page(request, "classifier.html", page="models", card=card_of, version=own.version)
             raise MissingError(f"No model version has the hash {digest!r}.")
         shown = card(facts)
         return site.page(request, "model.html", page="models", card=shown, version=shown.version)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.app import calm_collector
-from monitor.bench import cluster, core, durable
+from monitor.bench import cluster, core, durable, models
 from monitor.bench.figure import Figure
 from monitor.bench.standard import quantile, transfers, unit_us
 from monitor.configuration import Configuration
@@ -80,10 +80,18 @@ class _Bench:
         few, every = core.starter(self.configuration), self.configuration
         return [
             self.units("decode the standard event", core.decode_us(every, standard), 3.0),
+            *self.scored(),
             self.assessed("core, 30 starter rules, simulated bank", few, self.bank, 20.0),
             self.assessed(f"core, all {self.rules} live rules, simulated bank", every, self.bank),
             self.assessed("core, 30 starter rules, transfers alone", few, standard),
             self.assessed(f"core, all {self.rules} live rules, transfers alone", every, standard),
+        ]
+
+    def scored(self) -> list[Figure]:
+        populations, trees = models.scoring_us(self.configuration)
+        return [
+            self.units("score with the default ensemble", populations, 10.0),
+            self.units("score with the classifier's trees", trees, None),
         ]
 
     def assessed(

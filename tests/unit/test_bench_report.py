@@ -7,8 +7,10 @@ from itertools import islice
 import orjson
 import pytest
 
+from monitor.bench.models import scoring_us
 from monitor.bench.report import Figure, Report
 from monitor.bench.standard import quantile, transfers
+from monitor.testing import configuration
 from rules.vocabulary import load_vocabulary
 from streams.codec import Codec, Rejection
 
@@ -42,3 +44,7 @@ def test_standard_transfers_are_good_events_and_always_the_same():
 def test_a_quantile_is_one_of_the_values():
     assert quantile([3.0, 1.0, 2.0], 0.5) == 2.0
     assert quantile([3.0, 1.0, 2.0], 0.999) == 3.0
+
+
+def test_scoring_is_measured_for_populations_and_trees():
+    assert all(us > 0 for us in scoring_us(configuration("card_terminal")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from monitor.core.feature import Feature
@@ -11,6 +11,8 @@ from monitor.core.models.population import Population
 from monitor.core.models.published import Published
 from monitor.core.models.version import Version
 
+Score = Callable[[Sequence[float]], float]
+"""Scores a vector."""
 EVERYBODY = ""
 """The segment of whoever has no population of their own."""
 
@@ -36,7 +38,7 @@ class Ensemble:
     never gives the highest grade.
     """
 
-    __slots__ = ("_own", "_published", "versions")
+    __slots__ = ("_found", "_own", "_published", "versions")
 
     def __init__(
         self, configs: Sequence[PopulationConfig], features: Sequence[Feature], versions: Iterable[Version]
@@ -45,6 +47,8 @@ class Ensemble:
         self.versions = tuple(
             version for version in versions if version.model in weights and known.issuperset(version.features)
         )
+        self._found: dict[str | None, list[tuple[float, Score]]] = {}
+        """Segment to what scores it, once somebody asked."""
         self._own = [(config.name, frozenset(config.segments)) for config in configs]
         self._published = {
             (version.model, version.segment): (weights[version.model], Published(version, features))
@@ -53,9 +57,12 @@ class Ensemble:
 
     def score_one(self, segment: str | None, x: Sequence[float]) -> float | None:
         """Return how unusual an event is, 0 to 1; None where no population can say yet."""
+        found = self._found.get(segment)
+        if found is None:
+            found = self._found[segment] = self._of(segment)
         total = whole = 0.0
-        for weight, published in self._of(segment):
-            total += weight * published.score_one(x)
+        for weight, score_one in found:
+            total += weight * score_one(x)
             whole += weight
         return total / whole if whole else None
 
@@ -63,10 +70,13 @@ class Ensemble:
         self, segment: str | None, x: Sequence[float], facts: Mapping[str, str] | None = None
     ) -> tuple[str, ...]:
         """Return in words what raised the score, by the population that weighs most in it."""
-        scored = [(weight * one.score_one(x), one) for weight, one in self._of(segment)]
+        scored = [(weight * one.score_one(x), one) for weight, one in self._populations(segment)]
         return max(scored, key=lambda pair: pair[0])[1].reasons(x, facts) if scored else ()
 
-    def _of(self, segment: str | None) -> Iterable[tuple[float, Published]]:
+    def _of(self, segment: str | None) -> list[tuple[float, Score]]:
+        return [(weight, published.score_one) for weight, published in self._populations(segment)]
+
+    def _populations(self, segment: str | None) -> Iterable[tuple[float, Published]]:
         for name, own in self._own:
             found = self._published.get((name, segment)) if segment in own and segment else None
             # Whoever has a population of their own is everybody while it warms up.

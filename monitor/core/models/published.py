@@ -64,7 +64,7 @@ class Published:
     one rises, so no ranking changes.
     """
 
-    __slots__ = ("_detector", "_features", "_middle", "_typical", "_width", "picked", "version")
+    __slots__ = ("_detector", "_features", "_middle", "_score", "_typical", "_width", "picked", "version")
 
     def __init__(self, version: Version, features: Sequence[Feature]) -> None:
         self.version = version
@@ -75,6 +75,7 @@ class Published:
         """Gives the numbers of a whole vector that the version knows, in its order."""
         self._detector = make_detector(version.detector, version.limits, version.parameters, version.seed)
         self._detector.resume(version.learned)
+        self._score = self._detector.score_one
         last = len(version.scores) - 1
         median, high = (version.scores[round(at * last)] for at in (MEDIAN, NINETY_NINTH))
         self._middle = max(high, median + LEAST_SPREAD)
@@ -83,7 +84,8 @@ class Published:
 
     def score_one(self, x: Sequence[float]) -> float:
         """Return how unusual a vector is, 0 to 1."""
-        return self._curve(self._detector.score_one(self.picked(x)))
+        away = (self._score(self.picked(x)) - self._middle) / self._width
+        return 1.0 / (1.0 + exp(-away if away > -FARTHEST else FARTHEST))
 
     def pushes(self, x: Sequence[float]) -> list[Push]:
         """Return what each feature did to the score, the largest first.
