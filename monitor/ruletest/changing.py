@@ -12,13 +12,14 @@ from monitor.ruletest.case import Case, Step, offset_ms, shown
 from monitor.ruletest.variants import Subject
 from monitor.ruletest.walking import walk
 from monitor.ruletest.written import decimal
-from rules.nodes import Literal
+from rules.nodes import Literal, Name
 from rules.vocabulary import Field, Vocabulary
 
 CENT = Fraction(1, 100)
 EVENTS_MOST = 40
 """Longer cases are not changed: what comes of it nobody reads."""
 COPIES_MS = 1_000
+DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,11 @@ class Figures:
     lengths_ms: tuple[int, ...]
     scales: Mapping[str, Fraction]
     """Segment to how many times the usual figure its own is."""
+    texts: tuple[str, ...]
+    foreign: tuple[tuple[Fraction, str], ...]
+    """Money that names its currency."""
+    read: frozenset[str]
+    """Names that the conditions read."""
 
 
 def figures(subject: Subject) -> Figures:
@@ -47,7 +53,17 @@ def figures(subject: Subject) -> Figures:
     literals = [node for node in nodes if isinstance(node, Literal)]
     lengths = {int(one.value) for one in literals if one.kind == "duration"}
     lengths |= {node.within_ms for node in nodes if getattr(node, "within_ms", 0)}
-    return Figures(_values(literals, "money"), _values(literals, "number"), tuple(sorted(lengths)), scales)
+    for one in literals:
+        if one.kind == "business_days":
+            days = int(one.value)
+            lengths |= {DAY_MS * count for count in range(days - 1, days + days // 2 + 3)}
+    return Figures(
+        money=_values(literals, "money"), numbers=_values(literals, "number"),
+        lengths_ms=tuple(sorted(lengths)), scales=scales,
+        texts=tuple(sorted({str(one.value) for one in literals if one.kind == "text"})),
+        foreign=tuple(sorted({(_value(one) or CENT, one.unit) for one in literals if one.kind == "money"})),
+        read=frozenset(node.name for node in nodes if isinstance(node, Name)),
+    )  # fmt: skip
 
 
 def _value(node: Any) -> Fraction | None:
@@ -94,13 +110,18 @@ class Changes:
             [*step.values, *(one for one in ("amount", "direction") if one in kind.required)]
         )
         for name in names:
-            if name in ("currency", "customer_id") or name not in self._vocabulary.fields:
+            if name in ("customer_id", "occurred_at") or name not in self._vocabulary.fields:
                 continue
             for text in self._texts(self._vocabulary.fields[name], str(step.values.get(name, ""))):
                 yield f"{name} {text}", replace(step, values={**step.values, name: text})
             if name in step.values:
                 left = {one: text for one, text in step.values.items() if one != name}
                 yield f"no {name}", replace(step, values=left)
+        if "currency" in kind.fields:
+            for value, unit in self._figures.foreign:
+                for amount in (value, value - CENT, value + CENT):
+                    given = {**step.values, "amount": decimal(amount), "currency": unit}
+                    yield f"{decimal(amount)} {unit}", replace(step, values=given)
 
     def _texts(self, field: Field, text: str) -> Iterator[str]:
         """Give other values of a field: around the rule's figures, and around what it is."""
@@ -108,14 +129,15 @@ class Changes:
             yield from self._amounts(field.type, _number(text))
         elif field.type == "bool":
             yield "false" if text == "true" else "true"
+        elif field.values:
+            yield from (value for value in field.values if value != text)
+        elif field.type in ("text", "id", "country", "currency"):
+            yield from (one for one in self._figures.texts if one != text)
+            yield "XX" if field.type == "country" else "other"
         elif field.type in ("time", "date", "duration"):
             sign = "-" if offset_ms(text) is None or text.startswith("-") else "+"
             for length_ms in self._lengths():
                 yield shown(length_ms if sign == "+" else -length_ms)
-        elif field.values:
-            yield from (value for value in field.values if value != text)
-        elif field.type in ("text", "id", "country"):
-            yield "XX" if field.type == "country" else "other"
 
     def _amounts(self, kind: str, here: Fraction | None) -> Iterator[str]:
         unit = CENT if kind == "money" else Fraction(1)
@@ -161,6 +183,10 @@ class Changes:
         earlier = replace(again, at_ms=step.at_ms - COPIES_MS)
         steps = (*case.steps[:place], earlier, *case.steps[place:])
         yield _named(case, f"one more before {shown(step.at_ms)}", steps=steps)
+        for word, other in self._values_of(earlier):
+            what = f"{word} in one more before {shown(step.at_ms)}"
+            if not any(digit.isdigit() for digit in word):
+                yield _named(case, what, steps=(*case.steps[:place], other, *case.steps[place:]))
 
     def _later(self, case: Case, place: int, step: Step) -> Iterator[Case]:
         """Give the case with an event and all after it as much later as the rule's lengths say."""

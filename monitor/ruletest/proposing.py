@@ -18,7 +18,7 @@ from monitor.ruletest.running import RuleTests
 from monitor.ruletest.variants import Subject, Variant
 from rules.errors import Mistake, RuleError
 
-MOST_TRIED = 700
+MOST_TRIED = 1_500
 """Changed cases that are tried for one rule."""
 
 
