@@ -183,7 +183,7 @@ class Rules:
     """Which rules are loaded."""
 
     packs: tuple[str, ...] = _setting(("all",), _some)
-    """Names of shipped packs (`all`: every one but other countries' law), or paths of folders of one's own."""
+    """Names of shipped packs (`all`: all but other countries' law), or paths of folders of one's own."""
     approval: str = _setting("auto", _one_of("auto", "required", "off"))
     """Whether other rules need another person's approval before they come into force. `auto`: as soon as
     there are `http.users`. The configuration in force decides, so turning it off takes two persons, too."""
