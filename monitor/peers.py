@@ -27,7 +27,7 @@ from monitor.peer_figures import Figure, compile_figures
 from rules.grammar import parse
 from rules.lists import list_from_plain
 from rules.model import Expression
-from rules.peers import COLUMNS, KEY, groups
+from rules.peers import COLUMNS, KEY, TABLE, groups
 from rules.terms import SCALE
 from rules.vocabulary import load_vocabulary
 from streams.journal import tick_of
@@ -55,10 +55,8 @@ class Peers:
 
     def text(self) -> str:
         """Return the list file: the same for the same measurement, byte for byte."""
-        columns = [*KEY, "n", *COLUMNS.values(), "definition"]
-        types = {name: "text" if name in (*KEY, "definition") else "number" for name in columns}
         shown = [
-            "{" + ", ".join(f"{name}: {cell}" for name, cell in zip(columns, row, strict=True) if cell) + "}"
+            "{" + ", ".join(f"{name}: {cell}" for name, cell in zip(TABLE, row, strict=True) if cell) + "}"
             for row in self.rows
         ]
         day = datetime.fromtimestamp(self.at_ms / 1000, UTC).date()
@@ -70,7 +68,7 @@ class Peers:
             "verification: D",
             "kind: table",
             f"key: [{', '.join(KEY)}]",
-            f"columns: {{{', '.join(f'{name}: {type_}' for name, type_ in types.items())}}}",
+            f"columns: {{{', '.join(f'{name}: {type_}' for name, type_ in TABLE.items())}}}",
             "rows:",
         )
         return "\n".join([*head, *(f"  - {row}" for row in shown)]) + "\n"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 
 from rules.model import Expression, Rule
-from rules.nodes import AnyOf, Call, Filtered, Name, Node, Sequence
+from rules.nodes import AnyOf, Call, Filtered, Literal, Name, Node, Sequence
 from rules.vocabulary import Vocabulary
 
 ENVELOPE = frozenset({"event_id", "event_type", "occurred_at", "source_system"})
@@ -76,6 +76,7 @@ def names_in(node: Node | object) -> Iterator[str]:
         yield node.kind
         yield from names_in(node.condition)
     elif isinstance(node, Call):
+        yield from _implied(node)
         for part in (*node.arguments, *(value for _, value in node.named)):
             yield from names_in(part)
     elif isinstance(node, tuple):
@@ -86,3 +87,16 @@ def names_in(node: Node | object) -> Iterator[str]:
             yield from node.same
         for one in fields(node):
             yield from names_in(getattr(node, one.name))
+
+
+def _implied(node: Call) -> Iterator[str]:
+    """Give the names that a function reads without being told."""
+    given = dict(node.named)
+    if node.function in ("retention", "turned_over", "cycle") and not {"in", "out"} <= given.keys():
+        yield "direction"
+    if node.function in ("cycle", "neighbour"):
+        yield "counterparty.account"
+    if node.function == "cycle":
+        yield "account_id"
+    if node.function == "peer" and node.arguments and isinstance(node.arguments[0], Literal):
+        yield from (str(node.arguments[0].value), "profile.type", "profile.industry", "profile.region")

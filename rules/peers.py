@@ -24,6 +24,11 @@ GROUP = ("type", "industry", "region", "size")
 KEY = ("figure", *GROUP)
 COLUMNS = {Fraction(1, 2): "p50", Fraction(19, 20): "p95", Fraction(99, 100): "p99"}
 """Shares of a group to the columns that hold what so many stay at or below."""
+TABLE = {
+    **dict.fromkeys(KEY, "text"), "n": "number", **dict.fromkeys(COLUMNS.values(), "number"),
+    "definition": "text",
+}  # fmt: skip
+"""Columns of the table and their types, in their order."""
 ALL = "*"
 SIZES = {"<100k": 100_000, "<1m": 1_000_000, "<10m": 10_000_000, "<100m": 100_000_000}
 """Sizes by what comes in a year, in the base currency: a company's turnover, a person's income. [D]"""
@@ -79,12 +84,10 @@ def peer(scope: Scope, node: Call) -> Term:
     if figure is None:
         return WRONG
     published = scope.lists.get(PEERS)
-    if published is None or published.table is None:
-        return Term(figure[1], "None", nullable=True, cost=0)
-    if not _is_current(scope, node, str(name.value), figure[0], published.table):
+    if published is not None and not _is_current(scope, node, str(name.value), figure[0], published.table):
         return WRONG
-    place, scale = published.table.place(column), SCALE if figure[1] == "money" else 1
-    code = f"peer(LISTS[{PEERS!r}], {place}, t, {name.value!r}, st.profile, {scale})"
+    place, scale = list(TABLE).index(column), SCALE if figure[1] == "money" else 1
+    code = f"peer(LISTS.get({PEERS!r}), {place}, t, {name.value!r}, st.profile, {scale})"
     return Term(figure[1], code, nullable=True, cost=2)
 
 
@@ -107,16 +110,17 @@ def figure_of(scope: Scope, name: str, at: int) -> tuple[Node, str] | None:
     return (node, term.type) if term else None
 
 
-def _is_current(scope: Scope, node: Call, name: str, meaning: Node, table: Table) -> bool:
-    if table.key != KEY or any(table.type_of(one) is None for one in (*COLUMNS.values(), "definition")):
+def _is_current(scope: Scope, node: Call, name: str, meaning: Node, table: Table | None) -> bool:
+    if table is None or table.key != KEY or table.columns != tuple(TABLE.items()):
         scope.fail(node.at, f"list.{PEERS} is no table of peers", "write it by: riskmon rules peers")
         return False
-    figure, told = table.place("figure"), table.place("definition")
+    # A table from elsewhere says no definition: whoever put it there answers for what it means.
+    told, figure = table.place("definition"), table.place("figure")
     found = {row.cells[told] for row in table.rows if row.cells[figure] == name}
-    if found == {definition(meaning)}:
+    if found <= {None, definition(meaning)}:
         return True
-    problem = "means something else now" if found else "is not there"
-    scope.fail(node.at, f"{name!r} of the table of peers {problem}", f"run: riskmon rules peers {name}")
+    problem = f"{name!r} of the table of peers means something else now"
+    scope.fail(node.at, problem, f"run: riskmon rules peers {name}")
     return False
 
 

@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 
 
 def peer(
-    rows: Rows, column: int, time_ms: int, figure: str, profile: Mapping[str, Any], scale: int
+    rows: Rows | None, column: int, time_ms: int, figure: str, profile: Mapping[str, Any], scale: int
 ) -> float | None:
     """Return a quantile of the finest group of a customer that has one; missing where none has.
 
     Money is told in the base currency and returned in ten-thousandths of it: `scale`.
     """
+    if rows is None:
+        return None
     for group in groups(profile):
         value = rows.cell(column, time_ms, figure, *group)
         if value is not None:
