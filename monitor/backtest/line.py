@@ -205,25 +205,28 @@ def _drawn(
     line: Line,
     known: _Known,
 ) -> Iterator[dict[str, Any]]:
-    """Give hits drawn from the bands in turn, at most one of a subject."""
-    queues = [(number, place, _shuffled(band, line)) for number, (place, band) in enumerate(bands, start=1)]
+    """Give hits drawn from the bands in turn; a second one of a subject only once each had one."""
+    queues = {number: (place, _shuffled(band, line)) for number, (place, band) in enumerate(bands, start=1)}
     whom: set[str] = set()
-    while queues and len(whom) < line.sample:
-        for queue in list(queues):
-            number, place, waiting = queue
+    drawn = 0
+    while any(waiting for _, waiting in queues.values()) and drawn < line.sample:
+        before = drawn
+        for number, (place, waiting) in queues.items():
             key = next((one for one in waiting if one[0] not in whom), None)
-            if key is None:
-                queues.remove(queue)
-            elif len(whom) < line.sample:
+            if key is not None and drawn < line.sample:
                 whom.add(key[0])
+                waiting.remove(key)
+                drawn += 1
                 yield {"band": number, **_shown(scratch, found[place], key, known)}
+        if drawn == before:
+            whom.clear()
 
 
-def _shuffled(band: set[Key], line: Line) -> Iterator[Key]:
+def _shuffled(band: set[Key], line: Line) -> list[Key]:
     def place(key: Key) -> bytes:
         return sha256(orjson.dumps([line.seed, line.rule, *key])).digest()
 
-    return iter(sorted(band, key=place))
+    return sorted(band, key=place)
 
 
 @dataclass(frozen=True, slots=True)

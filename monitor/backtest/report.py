@@ -26,6 +26,8 @@ BEFORE: Final = "before"
 AFTER: Final = "after"
 EXAMPLES: Final = 3
 """Hits gained and lost that are shown of each rule, the oldest first."""
+MOVED: Final = 20
+"""Customers whose grade moves that are named, those that became riskiest first."""
 GRADES: Final = (10, 11, 12, 13, 14)
 
 
@@ -234,4 +236,10 @@ def _grades(outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
         found[name] = [[pairs[old, new] for new in GRADES] for old in GRADES]
         found[f"{name}_riskier"] = sum(count for (old, new), count in pairs.items() if new < old)
         found[f"{name}_safer"] = sum(count for (old, new), count in pairs.items() if new > old)
+    moved: list[dict[str, Any]] = [
+        {"customer": who, "before": before[who][0], "after": after[who][0]}
+        for who in sorted(before.keys() & after.keys())
+        if before[who][0] != after[who][0]
+    ]
+    found["moved"] = sorted(moved, key=lambda one: (one["after"] - one["before"], one["customer"]))[:MOVED]
     return {"grades": list(GRADES), **found, "one_side_only": len(before.keys() ^ after.keys())}

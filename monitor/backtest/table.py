@@ -21,6 +21,8 @@ def show(report: Report, console: Console) -> None:
     console.print(_rules(report))
     if same := len(report["rules"]) - len(_told(report)):
         console.print(f"{same} other rules with hits are as before: --json and --html tell them")
+    for one in report["grades"]["moved"]:
+        console.print(f"{one['customer']}: grade {one['before']} > {one['after']}", highlight=False)
     for table in (_examples(report), _grades(report), _overlap(report)):
         if table is not None and table.row_count:
             console.print(table)

@@ -12,6 +12,8 @@ from monitor.cli.failure import Failure
 from monitor.cli.rules_diff import Config, Data
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from monitor.backtest.job import Origin, Period
     from monitor.candidates import Known
     from monitor.cli.source import Source
@@ -196,10 +198,15 @@ def _candidate(
     return without(found, without_rules) if without_rules else found
 
 
-def _print(found: dict[str, Any]) -> None:
+def wide_console() -> Console:
+    """Return standard output for tables: as wide as the terminal, or wide where it is a file."""
     from rich.console import Console
 
+    console = Console()
+    return console if console.is_terminal else Console(width=200)
+
+
+def _print(found: dict[str, Any]) -> None:
     from monitor.backtest.table import show
 
-    console = Console()
-    show(found, console if console.is_terminal else Console(width=200))
+    show(found, wide_console())

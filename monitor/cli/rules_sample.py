@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from monitor.cli.failure import Failure
-from monitor.cli.rules_backtest import AsJson, From, Pace, To, WarmUp, origin, period
+from monitor.cli.rules_backtest import AsJson, From, Pace, To, WarmUp, origin, period, wide_console
 from monitor.cli.rules_diff import Config, Data
 
 COLUMNS = ("side", "band", "subject", "time", "event", "say", "known", "verdict", "reviewer", "remark")
@@ -64,12 +64,11 @@ def sample(
 
 
 def _print(found: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from monitor.backtest.table import percent
 
-    console = Console()
+    console = wide_console()
     table = Table(title=f"{found['rule']}: {found['threshold']}", title_justify="left", box=None)
     names = ("figure", "hits", "alerts", "a day", "customers", "confirmed", "refuted", "precision", "recall")
     for name in names:

@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from monitor.cli.rules_backtest import AsJson, From, To, period
+from monitor.cli.rules_backtest import AsJson, From, To, period, wide_console
 from monitor.cli.rules_diff import Config, Data
 
 
@@ -33,7 +33,6 @@ def shadow(
 
 
 def _print(found: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     typer.echo(f"{found['period']['from']} to {found['period']['to']} ({found['period']['days']:,.1f} days)")
@@ -50,7 +49,7 @@ def _print(found: dict[str, Any]) -> None:
             f"{row['hits_a_day']:,.2f}",
             *(f"{count:,}" for count in counts),
         )
-    console = Console()
+    console = wide_console()
     console.print(table)
     for row in found["rules"]:
         if row["hits"]:

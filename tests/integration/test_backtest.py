@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import sqlite3
 from collections import Counter
 from contextlib import closing
 
@@ -22,6 +21,7 @@ from monitor.backtest.run import period_of
 from monitor.candidates import Known, overlaid, without
 from monitor.cli import build_app
 from monitor.database import connect_postgres
+from rules.errors import RuleError
 from streams.stores.sqlite import read_only
 
 DAY_MS = 86_400_000
@@ -146,6 +146,7 @@ def test_a_shadow_rule_that_goes_live_raises_alerts_and_moves_grades(small_bank,
     assert (row["gained"], row["lost"]) == (0, 0)
     assert (row["before"]["alerts"], row["after"]["alerts"] > 0) == (0, True)
     assert report["grades"]["end_riskier"] > 0
+    assert all(one["after"] < one["before"] for one in report["grades"]["moved"])
 
 
 def test_a_later_beginning_is_warmed_up_by_what_came_before(small_bank, bank, compare):
@@ -211,12 +212,17 @@ def test_a_wrong_argument_is_one_sentence(bank, repository, monkeypatch, argumen
     assert problem in f"{ran.output}{ran.exception}"
 
 
+def test_mistakes_of_a_candidate_are_told_before_anything_is_replayed(compare, small_bank, tmp_path):
+    small_bank.write(tmp_path, "X-1", when="amuont >= 7000 CNY")
+    with pytest.raises(RuleError, match="did you mean 'amount'"):
+        compare(lambda base: overlaid(base, [tmp_path]))
+
+
 def test_scratch_databases_are_gone_afterwards(compare, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
     compare()
     assert not list(tmp_path.glob("riskmon-backtest-*"))
-    assert sqlite3.sqlite_version
 
 
 TABLES = ("journal", "meta", "artifacts", "ledger", "alerts", "alert_customers", "alert_hits")
