@@ -65,9 +65,9 @@ def unnoticed(bench: RuleTests, variant: Variant, timelines: Sequence[Timeline])
         return None
     for timeline in timelines:
         case, engine = timeline.case, usual
-        if case.lists or case.params:
+        if case.lists or case.params or case.others:
             rule = with_params(variant.subject.rule, case)
-            engine = bench.alone([rule], case.lists, variant.subject.predicates)
+            engine = bench.alone([rule, *bench.beside(case)], case.lists, variant.subject.predicates)
         played = play(engine, timeline)
         if played.problems or differences(timeline, played.hits):
             return False

@@ -36,7 +36,7 @@ def why_not(bench: RuleTests, timeline: Timeline) -> dict[str, list[str]]:
     rule = with_params(bench.rules[case.rule], case)
     atoms = list(_atoms(Subject(rule, bench.predicates)))
     try:
-        engine = bench.alone([_probing(rule, atoms)], case.lists)
+        engine = bench.alone([_probing(rule, atoms), *bench.beside(case)], case.lists)
     except RuleError:
         return {}
     return {hit.event_id: list(_false(atoms, hit.say.split(BETWEEN))) for hit in play(engine, timeline).hits}

@@ -20,7 +20,7 @@ from monitor.core.rating_config import RatingConfig
 from monitor.ruletest.case import Case
 from monitor.ruletest.desk import desk_failures, in_force
 from monitor.ruletest.difference import timeline_lines
-from monitor.ruletest.generated import lateness_problems
+from monitor.ruletest.generated import lateness_problems, order_problems
 from monitor.ruletest.judging import differences
 from monitor.ruletest.parameters import with_params
 from monitor.ruletest.playing import Played, play
@@ -100,6 +100,9 @@ class RuleTests:
         """
         if case.rule not in self.rules:
             return [f"{case.place}: no rule {case.rule!r} among those tested"]
+        unknown = [name for name in case.others if name not in self.rules]
+        if unknown:
+            return [f"{case.place}: with: no rule {', '.join(unknown)} among those tested"]
         timeline = self.timelines.of(case)
         if timeline.problems:
             return list(timeline.problems)
@@ -111,9 +114,10 @@ class RuleTests:
         problems = played.problems or differences(timeline, played.hits)
         if problems:
             return self._explained(own, timeline, played, problems)
-        problems = lateness_problems(
-            self.timelines, own, timeline, played.hits, lambda one: play(own, one).hits
-        )
+        problems = []
+        if played.hits:
+            for law in (lateness_problems, order_problems):
+                problems += law(self.timelines, own, timeline, played.hits, lambda one: play(own, one).hits)
         if among_all and not case.params:
             problems += self._among_all(timeline, played)
         return problems + (self._desk_failures(timeline) if case.needs_desk else [])
@@ -141,21 +145,25 @@ class RuleTests:
 
     def _desk_failures(self, timeline: Timeline) -> list[str]:
         case = timeline.case
-        unknown = [name for name in case.others if name not in self.rules]
-        if unknown:
-            return [f"{case.place}: with: no rule {', '.join(unknown)} among those tested"]
         own = with_params(self.rules[case.rule], case)
         engine = self.alone(in_force(case, self.rules, own), case.lists)
         return desk_failures(engine, self.timelines, timeline)
 
     def own(self, case: Case) -> Engine:
-        """Return the engine of the rule alone, with lists and figures of the case."""
-        return self._own(with_params(self.rules[case.rule], case), case.lists, case.params)
+        """Return the engine of the rule and those it is tested `with`, with lists and figures of the case."""
+        return self._own(with_params(self.rules[case.rule], case), case.lists, case.params, self.beside(case))
 
-    def _own(self, rule: Rule, lists: Lists, params: Mapping[str, str]) -> Engine:
-        key = (rule.id, frozenset(lists.items()), frozenset(params.items()))
+    def beside(self, case: Case) -> list[Rule]:
+        """Return the rules that the case names `with`, as they are."""
+        return [self.rules[name] for name in sorted({*case.others} - {case.rule})]
+
+    def _own(
+        self, rule: Rule, lists: Lists, params: Mapping[str, str], beside: Sequence[Rule] = ()
+    ) -> Engine:
+        others = tuple(other.id for other in beside)
+        key = (rule.id, frozenset(lists.items()), frozenset(params.items()), others)
         if key not in self._engines:
-            self._engines[key] = self.alone([rule], lists)
+            self._engines[key] = self.alone([rule, *beside], lists)
         return self._engines[key]
 
     def engine(self, lists: Lists) -> Engine:
