@@ -48,6 +48,8 @@ def _lines(rule: Rule, book: Rulebook) -> Iterator[str]:
         yield f"  gives       {band.points:g} points, {band.severity}{when}"
     asks = "an alert" if rule.alert else "no alert"
     yield f"  asks for    {asks}, again after {length_words(rule.cooldown_ms)}"
+    if rule.half_life_ms is not None:
+        yield f"  halves      every {length_words(rule.half_life_ms)} in the rating"
     yield from _paragraph("says", rule.say)
     for stage, plan in book.plans.items():
         for slot in plan.slots:

@@ -28,6 +28,7 @@ KEYS = {
     "verification": f"how well the figures are verified: {', '.join(MARKS)}",
     "disclosure": f"{', '.join(DISCLOSURES)}",
     "disposition": f"what it recommends, one or several of {', '.join(DISPOSITIONS)}",
+    "half_life": "how soon its points halve in the rating; default as those of its dimension",
     "valid": "`{from: 2026-01-01, to: 2027-01-01}`",
 }
 """One line each, in the order of the reference."""

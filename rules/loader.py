@@ -46,7 +46,7 @@ REQUIRED = (
 )
 OPTIONAL = (
     "subject", "let", "params", "points", "bands", "alert", "cooldown", "verification", "disclosure", "valid",
-    "disposition",
+    "disposition", "half_life",
 )  # fmt: skip
 DEFAULT_COOLDOWN_MS = 86_400_000
 PACKS = Path(str(files("rules") / "packs"))
@@ -111,6 +111,7 @@ def _rule(reader: Reader, keys: dict[str, tuple[yaml.Node, yaml.Node]], root: An
         "on": read("on", reader.texts, default=()),
         "status": read("status", reader.one_of, STATUSES),
         "cooldown_ms": read("cooldown", reader.duration_ms, default=DEFAULT_COOLDOWN_MS),
+        "half_life_ms": read("half_life", reader.duration_ms, default=None) or None,
         "why": read("why", reader.text, default=""),
         "source": read("source", reader.text, default=""),
         "verification": read("verification", reader.one_of, MARKS, default="D"),

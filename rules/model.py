@@ -115,6 +115,8 @@ class Rule:
     status: str
     alert: bool
     cooldown_ms: int
+    half_life_ms: int | None = None
+    """How soon its points halve in the rating; None = as the points of its dimension do."""
     say: str
     say_place: Expression
     why: str

@@ -122,6 +122,7 @@ def _value(name: str, vocabulary: Vocabulary) -> dict[str, Any]:
         "bands": {"type": "array", "items": band, "minItems": 1},
         "alert": {"type": "boolean"},
         "cooldown": DURATION,
+        "half_life": DURATION,
         "verification": {"enum": list(MARKS)},
         "disclosure": {"enum": list(DISCLOSURES)},
         "valid": {"type": "object", "properties": {"from": DATE, "to": DATE}, "additionalProperties": False},

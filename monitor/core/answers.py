@@ -58,6 +58,7 @@ def make_hit(
         triage=rule.triage,
         customers=customers[:MOST_CUSTOMERS],
         recommended=rule.disposition,
+        half_life_ms=rule.half_life_ms,
     )
 
 

@@ -47,6 +47,8 @@ class Hit:
     """For a subject other than the customer: customers involved, at most 20."""
     recommended: tuple[str, ...] = ()
     """What the rule recommends, e.g. `("L1", "STR")`; see `rules.dispositions`."""
+    half_life_ms: int | None = None
+    """How soon its points halve; None = as the points of its dimension do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,13 +60,19 @@ def settled_ms(config: RatingConfig, rs: RatingState, now_ms: int) -> int:
     stage = config.stage(rs.stage)
     ends = [now_ms, *(ground.until_ms for ground in rs.grounds if ground.until_ms is not None)]
     ends += [
-        c.time_ms + c.rested_ms + _life_ms(config, c.dimension, c.points * most * stage.of(c.dimension))
+        c.time_ms
+        + c.rested_ms
+        + _halvings(config, c.points * most * stage.of(c.dimension))
+        * (c.half_life_ms or config.half_life_ms[c.dimension])
         for c in rs.contributions
     ]
-    ends += [time_ms + _life_ms(config, name, score) for name, (score, time_ms) in rs.models.items()]
+    ends += [
+        time_ms + _halvings(config, score) * config.half_life_ms[name]
+        for name, (score, time_ms) in rs.models.items()
+    ]
     return max(ends)
 
 
-def _life_ms(config: RatingConfig, dimension: str, points: float) -> int:
-    halvings = ceil(log2(max(points / config.drop_below, 1))) + 1
-    return halvings * config.half_life_ms[dimension]
+def _halvings(config: RatingConfig, points: float) -> int:
+    """Return after how many half-lives points count no more."""
+    return ceil(log2(max(points / config.drop_below, 1))) + 1

@@ -42,7 +42,14 @@ class Gathering:
             return
         rs.contributions.append(
             Contribution(
-                hit.rule, hit.version, hit.dimension, hit.points, hit.time_ms, hit.time_ms, hit.event_id
+                hit.rule,
+                hit.version,
+                hit.dimension,
+                hit.points,
+                hit.time_ms,
+                hit.time_ms,
+                hit.event_id,
+                half_life_ms=hit.half_life_ms,
             )
         )
         rs.contributions.sort(key=lambda c: (c.dimension, c.rule, c.started_ms, c.points, c.event_id))
@@ -94,6 +101,7 @@ def _refresh(contribution: Contribution, hit: Hit) -> None:
         contribution.time_ms = hit.time_ms
         contribution.event_id = hit.event_id
         contribution.version = hit.version
+        contribution.half_life_ms = hit.half_life_ms
         contribution.rested_ms = 0
         if contribution.held_ms is not None:
             contribution.held_ms = max(contribution.held_ms, hit.time_ms)

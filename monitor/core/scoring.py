@@ -33,6 +33,8 @@ class Contribution:
     """Since when a case is open that keeps it from decaying; None: it decays."""
     rested_ms: int = 0
     """How long cases kept it from decaying since `time_ms`."""
+    half_life_ms: int | None = None
+    """How soon it halves, as the rule says; None = as its dimension does."""
 
     def age_ms(self, now_ms: int) -> int:
         """Return how long it has decayed."""
@@ -274,7 +276,7 @@ class Evidence:
         return self._decayed(c, time_ms) >= self._config.drop_below
 
     def _decayed(self, c: Contribution, time_ms: int) -> float:
-        left = decay(c.age_ms(time_ms), self._config.half_life_ms[c.dimension])
+        left = decay(c.age_ms(time_ms), c.half_life_ms or self._config.half_life_ms[c.dimension])
         points = c.points * self._multiplier * self._stage.of(c.dimension) * left
         return points * self._config.true_positive_factor if c.is_confirmed else points
 
