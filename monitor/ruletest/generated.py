@@ -7,6 +7,11 @@ event that hits. That one then comes late, within the grace period: it hits as b
 the rule is about the customer, whom both events name. Sliding windows are seen from the newer event, so
 where the millisecond alone makes a window lose an event, the answer of a millisecond later is right too.
 No law is asked of hits of timers, which no event makes, nor where a rule reads all of `NEWER`.
+
+*Order*: what lies before the last event arrives in reverse order, all of it within the grace period. The last
+event hits as before. That is asked where the last event is the newest and hits, and nothing but events
+lies before it that take nothing back and set nothing of the profile or an account, which count from when
+they arrive; nor of rules about what the monitor itself found, which hear of earlier hits.
 """
 
 from __future__ import annotations
@@ -22,6 +27,10 @@ from monitor.ruletest.timeline import Timeline, Timelines
 NEWER = ("interaction.contact", "interaction.chat", "interaction.call", "complaint.feedback", "limit.changed")
 """Kinds of events that set nothing; the first that a rule does not read makes its events late."""
 AHEAD_MS = 1
+GRACE_MS = 259_200_000
+ECHOES = ("rule.", "rating.", "model.", "case.", "alert.")
+"""Beginnings of the kinds that tell what the monitor, or an officer, found."""
+TAKES_BACK = ("reversal_of", "correction_of", "of_event")
 
 Play = Callable[[Timeline], Sequence[Hit]]
 
@@ -60,6 +69,41 @@ def lateness_problems(
     if any(hit.subject == "customer" and not hit.late for hit in found):
         return [f"{case.place}: {case.name}: the late hit at {shown(step.at_ms)} is not marked late"]
     return []
+
+
+def order_problems(
+    timelines: Timelines, engine: Engine, timeline: Timeline, hits: Sequence[Hit], play: Play
+) -> list[str]:
+    """Return what is wrong with the answer to the last event, once those before come in reverse order.
+
+    The parameters are those of `lateness_problems`.
+    """
+    case = timeline.case
+    *before, last = case.steps
+    told = [hit.severity for hit in hits if hit.event_id == last.id]
+    read = {kind for kinds in engine.rulebook.kinds.values() for kind in kinds}
+    if not told or len(before) < 2 or any(kind.startswith(ECHOES) for kind in read):
+        return []
+    if not _is_free_order(timelines, case.steps):
+        return []
+    turned = timelines.of(replace(case, steps=(*reversed(before), last)))
+    found = [hit.severity for hit in play(turned) if hit.event_id == last.id]
+    if found == told:
+        return []
+    was = ", ".join(found) or "no hit"
+    return [f"{case.place}: {case.name}: the last event hits; after the others in reverse order: {was}"]
+
+
+def _is_free_order(timelines: Timelines, steps: Sequence[Step]) -> bool:
+    known = timelines.vocabulary
+    setters = {kind for one in (*known.profile.values(), *known.account.values()) for kind in one.kinds}
+    times = [step.at_ms for step in steps]
+    return (
+        times[-1] == max(times)
+        and max(times) - min(times) <= GRACE_MS
+        and all(step.kind and not step.alert_of and step.kind not in setters for step in steps)
+        and not any(name in step.values for step in steps for name in TAKES_BACK)
+    )
 
 
 def _last_hitting(timeline: Timeline, hits: Sequence[Hit]) -> int | None:

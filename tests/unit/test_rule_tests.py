@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from monitor.cli.rules import app
 from monitor.core.rating_config import RatingConfig
 from monitor.ruletest import RuleTests, read_cases
-from monitor.ruletest.generated import lateness_problems
+from monitor.ruletest.generated import lateness_problems, order_problems
 from monitor.ruletest.noticing import everything_noticed, noticed
 from monitor.ruletest.playing import play
 from monitor.ruletest.proposing import proposals
@@ -302,6 +302,24 @@ def test_an_answer_that_changes_when_late_is_told(bench_of):
     assert "hits in time, late: 3" in told(graver)[0]
     unmarked = lambda late: [replace(hit, late=False) for hit in play(engine, late).hits]  # noqa: E731
     assert "is not marked late" in told(unmarked)[0]
+
+
+def test_an_answer_that_hangs_on_the_order_of_arrival_is_told(bench_of):
+    paid = "      - {{at: +{0}m, kind: payment.transfer, amount: 400}}\n"
+    tests = cases_with("".join(paid.format(minute) for minute in range(3)), "{hits: [+2m]}")
+    bench, (case,) = bench_of(RULE, tests)
+    timeline, engine = bench.timelines.of(case), bench.own(case)
+    hits = play(engine, timeline).hits
+
+    def told(answer):
+        return order_problems(bench.timelines, engine, timeline, hits, answer)
+
+    assert bench.failures(case) == []
+    assert told(lambda turned: play(engine, turned).hits) == []
+    assert "after the others in reverse order: no hit" in told(lambda turned: [])[0]
+    again = replace(case, steps=(*case.steps[:2], replace(case.steps[2], values={"reversal_of": "e1"})))
+    timeline = bench.timelines.of(again)
+    assert told(lambda turned: []) == []
 
 
 def run(*arguments):
