@@ -59,6 +59,7 @@ class Densities:
         "_fresh",
         "_most",
         "_parameters",
+        "_rarity",
         "_sources",
         "_tables",
         "_waiting",
@@ -80,7 +81,7 @@ class Densities:
         self._features, self._bins = len(limits), bins
         self._sources = _sources(len(limits), cuts, seed)
         """Each histogram's features with the share each has in it."""
-        self._code = _compiled(tuple(limits), bins, cuts, seed)
+        self._code, self._rarity = _compiled(tuple(limits), bins, cuts, seed)
         self._counts: list[list[float]] | None = None
         self._tables: list[list[float]] = []
         """Surprise of each bin (negative logarithm of its share); empty before the first window."""
@@ -97,10 +98,7 @@ class Densities:
         """Return how rare the vector's values are, 0 to 1. Changes nothing."""
         if self._counts is None:
             return 0.0
-        total = 0.0
-        for table, place in zip(self._tables, self._code(*x), strict=True):
-            total += table[place]
-        return total / self._most
+        return self._rarity(self._tables, *x) / self._most
 
     def learn_one(self, x: Sequence[float]) -> None:
         """Count a vector."""
@@ -165,10 +163,27 @@ def _sources(features: int, cuts: int, seed: int) -> list[dict[int, float]]:
 @lru_cache(maxsize=64)
 def _compiled(
     limits: tuple[tuple[float, float], ...], bins: int, cuts: int, seed: int
-) -> Callable[..., Bins]:
-    """Return code from a vector's values to its bins."""
+) -> tuple[Callable[..., Bins], Callable[..., float]]:
+    """Return code from a vector's values to its bins, and to the sum of what tables say of these."""
     sources = _sources(len(limits), cuts, seed)
-    lines = [f"def bins({', '.join(f'x{n}' for n in range(len(limits)))}):"]
+    values = ", ".join(f"x{n}" for n in range(len(limits)))
+    body = _places(limits, sources, bins)
+    count = range(len(sources))
+    tables = "".join(f"t{n}, " for n in count)
+    lines = [f"def bins({values}):", *body]
+    lines.append(f" return ({''.join(f'int(x{n}), ' for n in count)})")
+    lines += [f"def rarity(tables, {values}):", f" {tables}= tables", *body]
+    lines.append(f" return {' + '.join(f't{n}[int(x{n})]' for n in count)}")
+    space: dict[str, Any] = {}
+    exec(compile("\n".join(lines), "<densities>", "exec"), space)  # noqa: S102  numbers alone
+    return space["bins"], space["rarity"]
+
+
+def _places(
+    limits: tuple[tuple[float, float], ...], sources: Sequence[dict[int, float]], bins: int
+) -> list[str]:
+    """Return lines of code that turn values into places among the bins."""
+    lines = []
     for n, (low, high) in enumerate(limits):
         lines.append(f" x{n} = (x{n} - {float(low)!r}) * {bins / (high - low)!r}")
         # Written so that what is no number falls into the last bin.
@@ -180,8 +195,4 @@ def _compiled(
                 for m, weight in source.items()
             )
             lines.append(f" x{n} = {terms}")
-    lines.append(f" return ({''.join(f'int(x{n}), ' for n in range(len(sources)))})")
-    space: dict[str, Any] = {}
-    exec(compile("\n".join(lines), "<densities>", "exec"), space)  # noqa: S102  numbers alone
-    code: Callable[..., Bins] = space["bins"]
-    return code
+    return lines
