@@ -2,7 +2,8 @@
 
 The customer's stage knows what the customer paid and got. Who paid the account that pays now, the
 counterparty's stage knows, and attaches to the event. So a circle of three payments is seen where
-the one in the middle was made by a customer of this institution.
+the one in the middle was made by a customer of this institution. A stage of its own for the graph of
+all payments would find longer circles, but every payment would have to pass through one place.
 """
 
 from __future__ import annotations

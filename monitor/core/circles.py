@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from monitor.core.windows import Series
@@ -28,12 +28,19 @@ def payers(
     if s is None or amount is None:
         return None
     found = []
-    first, end = s.after(low_ms), s.after(time_ms)
-    for at in range(end - 1, max(first, end - MOST_SEEN) - 1, -1):
-        payer, sent = s.items[c][at], s.total(k, at, at + 1)
-        if payer is not None and fits(share, of, sent, amount):
-            row = at * s.width + s.width
-            found.append([payer, s.rows[row - 2], sent, s.rows[row - 1]])
+    end = s.after(time_ms)
+    first = max(s.after(low_ms), end - MOST_SEEN)
+    least, most = -(-amount * (of - share) // of), amount * of // (of - share)
+    rows, width = s.rows, s.width
+    sums = [
+        s.total(k, 0, first),
+        *(total - s.bases[k] for total in rows[first * width + k : end * width : width]),
+    ]
+    for at in range(end - 1, first - 1, -1):
+        sent = sums[at - first + 1] - sums[at - first]
+        if least <= sent <= most and (payer := s.items[c][at]) is not None:
+            row = at * width + width
+            found.append([payer, rows[row - 2], sent, rows[row - 1]])
             if len(found) == MOST_PAYERS:
                 break
     return found or None
@@ -64,17 +71,15 @@ def circle(
         return None
     between = [p for p in payments or () if p[0] not in (other, account) and p[0] not in own]
     first, end = s.after(low_ms), s.after(time_ms)
-    to = s.items[c]
-    for at in range(end - 1, first - 1, -1):
-        if to[at] == other and fits(share, of, s.total(k, at, at + 1), amount):
+    to = s.items[c][first:end]
+    for at in _places(to, {other}, first):
+        if fits(share, of, s.total(k, at, at + 1), amount):
             return _path(account, other, account), None, s, at
-    through = {p[0] for p in between}
-    for at in range(end - 1, first - 1, -1):
-        if to[at] in through:
-            sent_ms, sent = s.rows[at * s.width + s.width - 2], s.total(k, at, at + 1)
-            for p in between:
-                if p[0] == to[at] and p[1] >= sent_ms and fits(share, of, sent, p[2], amount):
-                    return _path(account, p[0], other, account), p, s, at
+    for at in _places(to, {p[0] for p in between}, first):
+        sent_ms, sent = s.rows[at * s.width + s.width - 2], s.total(k, at, at + 1)
+        for p in between:
+            if p[0] == to[at - first] and p[1] >= sent_ms and fits(share, of, sent, p[2], amount):
+                return _path(account, p[0], other, account), p, s, at
     return None
 
 
@@ -106,6 +111,14 @@ def fits(share: int, of: int, *amounts: int) -> bool:
     """
     largest = max(amounts)
     return (largest - min(amounts)) * of <= share * largest
+
+
+def _places(to: Sequence[str | None], wanted: set[str], first: int) -> Iterator[int]:
+    """Give the places of payments to accounts, the newest first."""
+    if not wanted.isdisjoint(to):
+        for at in range(len(to) - 1, -1, -1):
+            if to[at] in wanted:
+                yield first + at
 
 
 def _path(*accounts: str | None) -> str:

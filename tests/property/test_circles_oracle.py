@@ -157,6 +157,10 @@ REVERSED = [*CIRCLE[:2], pay("b1", "c1", what="reverse", pick=1), CIRCLE[2]]
 LATE = [CIRCLE[1], pay("a1", "b1", late_ms=HOUR_MS + 1, ahead_ms=0), CIRCLE[2]]
 TOO_EARLY = [CIRCLE[1], CIRCLE[0], CIRCLE[2]]
 
+LEAST = [CIRCLE[0], pay("b1", "c1", euro=90), pay("a1", "c1", "in")]
+MOST = [pay("a1", "b1", euro=95), pay("b1", "c1"), pay("a1", "c1", "in", euro=90)]
+OLDER = [pay("b1", "c1", euro=99), pay("a1", "b1", ahead_ms=2 * DAY_MS), *CIRCLE[1:]]
+
 
 def records_of(stream):
     """Return (record, move) in the order of arrival; a record that comes again has no move."""
@@ -186,6 +190,9 @@ def records_of(stream):
 @example(REVERSED)
 @example(LATE)
 @example(TOO_EARLY)
+@example(LEAST)
+@example(MOST)
+@example(OLDER)
 @example([*CIRCLE[:2], pay("a1", "c1", "in", ahead_ms=2 * DAY_MS - HOUR_MS)])
 @example([*CIRCLE[:2], pay("a1", "c1", "in", ahead_ms=2 * DAY_MS - HOUR_MS - 1)])
 def test_circles_equal_a_reading_of_all_payments(stream):
