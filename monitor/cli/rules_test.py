@@ -159,9 +159,10 @@ def _propose(bench: RuleTests, cases: Sequence[Case], rules: Sequence[str]) -> N
     for rule in rules:
         own = [case for case in cases if case.rule == rule]
         outer = yaml.safe_load(own[0].file.read_text(encoding="utf-8"))
-        for number, proposal in enumerate(proposals(bench, rule, own)):
-            if number == 0:
-                typer.echo(f"# {own[0].file}: read what each expects before you keep it")
+        found = list(proposals(bench, rule, own))
+        said = "read what each expects before you keep it" if found else "no single change of a case shows it"
+        typer.echo(f"# {own[0].file}: {said}")
+        for proposal in found:
             typer.echo(case_text(proposal, outer), nl=False)
             for one in proposal.notices:
                 typer.echo(f"    # {one.line}:{one.column}: {one.problem}")
