@@ -55,10 +55,11 @@ def absence(scope: Scope, node: Node) -> int | None:
         if not allowed(scope, node.at, name):
             return None
     assert isinstance(length, Literal)
-    both = [tuple(inlined(scope, pattern) for pattern in patterns) for patterns in (awaited, after)]
-    made = TimerSlot(scope.rule.id, *both, int(length.value), key)
+    ends = tuple(inlined(scope, pattern) for pattern in awaited)
+    begins = tuple(inlined(scope, pattern) for pattern in after)
+    made = TimerSlot(scope.rule.id, ends, begins, int(length.value), key)
     if length.kind != "duration":
-        made = TimerSlot(scope.rule.id, *both, 0, key, int(length.value), length.unit or "bd")
+        made = TimerSlot(scope.rule.id, ends, begins, 0, key, int(length.value), length.unit or "bd")
     return scope.plan.slot(made.signature(), made)
 
 

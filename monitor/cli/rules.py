@@ -24,8 +24,8 @@ from monitor.cli.rules_catalogue import catalogue
 from monitor.cli.rules_check import check
 from monitor.cli.rules_costs import costs
 from monitor.cli.rules_diff import diff
-from monitor.cli.rules_peers import peers
 from monitor.cli.rules_life import register
+from monitor.cli.rules_peers import peers
 from monitor.cli.rules_sample import sample
 from monitor.cli.rules_schema import schema
 from monitor.cli.rules_shadow import shadow

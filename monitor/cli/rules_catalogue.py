@@ -30,7 +30,7 @@ def catalogue(
     out: Annotated[Path | None, typer.Option("--out", help="File of Markdown to write.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List every rule with its source and the events it needs; with `--map` or `--data`, which are not fed."""
+    """List every rule with its source and its events; with `--map` or `--data`, which are not fed."""
     from monitor.catalogue import catalogue as lines_of
     from monitor.catalogue import markdown, plain
     from rules.loader import load_predicates
