@@ -107,7 +107,7 @@ class NameIndex:
         """Give buckets, the text, the start of a word and what is left of the score."""
         for words in spelling.words:
             first_last = ends(words)
-            for text in dict.fromkeys((" ".join(words), " ".join(sorted(words)))):
+            for text in (" ".join(words),) if len(words) == 2 else orders(words):
                 for start in _starts(words):
                     yield self._full, text, start, 1.0
                     if len(words) == 2:

@@ -12,7 +12,6 @@ import unicodedata
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import permutations
 
 from anyascii import anyascii
 from pypinyin import Style, lazy_pinyin
@@ -52,8 +51,6 @@ _DOUBLE = frozenset({
 """Surnames of two characters."""
 _MOST_PERSON = 4
 """A Chinese name of more characters is no person's."""
-_MOST_WORDS = 3
-"""Words of a name of so many may stand in any order; of a longer one, as written or sorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +117,17 @@ def _pinyin(han: str) -> Iterator[tuple[str, ...]]:
 
 
 def orders(words: tuple[str, ...]) -> list[str]:
-    """Return the texts a name of these words may be written as, by the order of its words.
+    """Return a name of these words as written, and in another order: of two words the other one.
+
+    Of more, the words sorted, as those of a name that is looked for are too.
 
     Examples
     --------
     >>> orders(("zhang", "wei"))
     ['wei zhang', 'zhang wei']
     """
-    if len(words) <= _MOST_WORDS:
-        return sorted({" ".join(one) for one in permutations(words)})
-    return sorted({" ".join(words), " ".join(sorted(words))})
+    other = reversed(words) if len(words) == 2 else sorted(words)
+    return sorted({" ".join(words), " ".join(other)})
 
 
 def ends(words: tuple[str, ...]) -> tuple[str, ...]:
