@@ -41,7 +41,7 @@ RULES = {
 
 def write(folder, name, **changes):
     title, when, status = RULES[name]
-    values = {"id": name, "title": title, "when": when, "status": status, "points": 30} | changes
+    values = {"id": name, "title": title, "when": when, "status": status, "points": 60} | changes
     (folder / f"{name}.yaml").write_text(RULE.format(**values), encoding="utf-8")
 
 
@@ -93,16 +93,24 @@ def small_bank(tmp_path_factory):
         outcomes = opened.processor.process(records[:150])
         assert {outcome.status for outcome in outcomes} == {"accepted"}
         rows = opened.store.db.execute(
-            "SELECT id FROM alerts WHERE rule = 'X-1' ORDER BY opened_ms, id LIMIT 4"
+            "SELECT id FROM alerts WHERE rule = 'X-1' ORDER BY opened_ms, id LIMIT 5"
         ).fetchall()
         close = [
             event(
-                f"a{n}", "alert.closed", 6 * DAY_MS, alert_id=alert_id, actor="ann", reason="seen",
+                f"a{n}",
+                "alert.closed",
+                6 * DAY_MS,
+                alert_id=alert_id,
+                actor="ann",
+                reason="seen",
                 disposition="false_positive" if n % 2 else "true_positive.fraud_confirmed",
             )
-            for n, (alert_id,) in enumerate(rows)
-        ]  # fmt: skip
+            for n, (alert_id,) in enumerate(rows[:4])
+        ]
         assert [outcome.status for outcome in opened.processor.process(close)] == ["accepted"] * 4
+        snooze = {"actor": "ann", "reason": "waits", "until": "2026-01-08T12:00:00Z"}
+        asleep = event("a4", "alert.snoozed", 6 * DAY_MS, alert_id=rows[4][0], **snooze)
+        assert opened.processor.process([asleep])[0].status == "accepted"
         opened.processor.process(records[150:])
         opened.processor.process(
             [

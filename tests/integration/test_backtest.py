@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import sqlite3
 from collections import Counter
 from contextlib import closing
 
@@ -14,10 +15,10 @@ from typer.testing import CliRunner
 
 from alerts.facts import RATING_RULE
 from monitor.backtest.bench import Request, backtest
-from monitor.backtest.job import Origin
+from monitor.backtest.job import Job, Origin
 from monitor.backtest.page import page
 from monitor.backtest.past import Past
-from monitor.backtest.run import period_of
+from monitor.backtest.run import period_of, run
 from monitor.candidates import Known, overlaid, without
 from monitor.cli import build_app
 from monitor.database import connect_postgres
@@ -87,6 +88,33 @@ def test_the_baseline_has_the_hits_alerts_and_grades_that_the_ledger_has(bank, c
     assert [report["grades"]["end"][n][n] for n in range(5)] == [at_end[grade] for grade in range(10, 15)]
 
 
+DECIDED = (
+    "SELECT time_ms, kind, subject, body FROM ledger"
+    " WHERE kind IN ('hit', 'rating', 'rating_notice', 'alert', 'late') ORDER BY seq"
+)
+
+
+def test_a_run_by_the_rules_of_the_past_writes_the_ledger_of_the_past(bank, small_bank, tmp_path):
+    origin = Origin(bank / "data")
+    with closing(origin.connect()) as db:
+        known, period = Known.of(db), period_of(Past(db), 0, small_bank.start_ms + 11 * DAY_MS, None)
+        run(
+            Job(
+                name="again",
+                origin=origin,
+                archive=known.in_force.archive,
+                period=period,
+                scratch=tmp_path / "again.db",
+                cache_subjects=10,
+            )
+        )
+        decided = db.execute(DECIDED).fetchall()
+    with closing(sqlite3.connect(tmp_path / "again.db")) as again:
+        assert again.execute(DECIDED).fetchall() == decided
+    actions = {json.loads(body).get("action") for _, kind, _, body in decided if kind == "alert"}
+    assert {"raised", "repeated", "close", "snooze", "wake"} <= actions
+
+
 def test_a_lower_threshold_gains_exactly_the_payments_between_the_two(small_bank, bank, compare, tmp_path):
     small_bank.write(tmp_path, "X-1", when="amount >= 7000 CNY")
     row = by_rule(compare(lambda base: overlaid(base, [tmp_path])))["X-1"]
@@ -131,12 +159,12 @@ def test_actions_of_officers_are_carried_out_on_alerts_of_the_same_rule_and_subj
     # Another version of the rule: its alerts have other ids, the actions find them all the same.
     small_bank.write(tmp_path, "X-1", title="Large payment, said otherwise")
     replayed = compare(lambda base: overlaid(base, [tmp_path]))["sides"]["after"]["replayed"]
-    assert (replayed["actions"], replayed["void"]) == (4, 0)
+    assert (replayed["actions"], replayed["void"]) == (5, 0)
 
 
 def test_actions_without_an_alert_are_void(compare):
     replayed = compare(lambda base: without(base, ["X-1"]))["sides"]["after"]["replayed"]
-    assert (replayed["actions"], replayed["void"]) == (0, 4)
+    assert (replayed["actions"], replayed["void"]) == (0, 5)
 
 
 def test_a_shadow_rule_that_goes_live_raises_alerts_and_moves_grades(small_bank, compare, tmp_path):
