@@ -200,8 +200,8 @@ def test_mistakes_are_told_as_lines_of_json(pack):
     change(pack, "X-1.yaml", "when: amount", "when: amuont")
     (line,) = riskmon("check", pack, "--format", "json").output.splitlines()
     assert json.loads(line) == {
-        "file": f"{pack}/X-1.yaml", "line": 5, "column": 7, "level": "error", "problem": "unknown field 'amuont'",
-        "hint": "did you mean 'amount'?",
+        "file": f"{pack}/X-1.yaml", "line": 5, "column": 7, "level": "error",
+        "problem": "unknown field 'amuont'", "hint": "did you mean 'amount'?",
     }  # fmt: skip
 
 
