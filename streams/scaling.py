@@ -21,6 +21,8 @@ KEPT = "scale"
 """Under which key of the bookkeeping what was learnt is kept."""
 ENTRY = "model"
 """Kind of the ledger's entries about scales."""
+RANKS = (0.99, 0.995, 0.999, 0.9995)
+"""Shares of all scores that a scale tells the scores of."""
 KEEP_EVERY = 50_000
 """Journal positions that a restart has to follow again, at most."""
 
@@ -148,6 +150,7 @@ class Scaling:
             scored=self._scored,
             alerts_a_day=self._threshold.alerts_a_day,
             threshold=self._threshold.value,
+            ranks=tuple(self._threshold.ranks(RANKS)),
             slope=slope,
             shift=shift,
             curve=tuple(held.curve()),

@@ -25,8 +25,8 @@ from rules.vocabulary import Vocabulary
 Ask = Callable[[Event, State, Assessment], list[Hit]]
 """Has an event taken in and gives the hits of the rules that look at it."""
 GRADES = frozenset({ASSIGNED, CHANGED})
-ANOMALY, FRAUD = "anomaly", "fraud"
-"""Whose scores are told: how odd a payment is, and the chance of fraud."""
+ANOMALY, FRAUD, RANK = "anomaly", "fraud", "rank"
+"""What scores are told: how odd a payment is, the chance of fraud, and how many scores are lower."""
 _OWN = frozenset(
     {"event_id", "event_type", "occurred_at", "reversal_of", "correction_of", "severity", "reason"}
 )
@@ -64,6 +64,7 @@ class Echoes:
         hits: Sequence[Hit],
         oddness: float,
         chance: float,
+        rank: float = 0.0,
     ) -> list[Hit]:
         """Return what rules say of an event's hits, of its scores, and of the alert it closed.
 
@@ -71,8 +72,10 @@ class Echoes:
         ----------
         oddness, chance
             What models say, 0 to 1; echoed from 0.7 on.
+        rank
+            Share of all scores that are lower; 0.0 where the score is none of the highest.
         """
-        is_scored = oddness >= TOLD_FROM or chance >= TOLD_FROM
+        is_scored = oddness >= TOLD_FROM or chance >= TOLD_FROM or rank >= TOLD_FROM
         # Most events lead to nothing.
         if not (hits or is_scored or event.kind.startswith(ACTION)) or event.kind in ECHOES:
             return []
@@ -81,7 +84,7 @@ class Echoes:
         if hits and HIT in kinds:
             found += [self._hit(hit, event) for hit in hits]
         if SCORED in kinds and is_scored:
-            told = ((ANOMALY, oddness), (FRAUD, chance))
+            told = ((ANOMALY, oddness), (FRAUD, chance), (RANK, rank))
             found += [self._scored(event, *one) for one in told if one[1] >= TOLD_FROM]
         if CLOSED in kinds and event.kind.startswith(ACTION) and event.facts.get("status") == "closed":
             found.append(self._closed(event))

@@ -244,7 +244,7 @@ class Engine:
         answer.hits += hits
         heard = self.scorer.score(event, state, answer, hits) if kind in LEARNS else NOTHING_HEARD
         chance = answer.score if self.scorer.classifier else 0.0
-        hits += self._echoes.of_event(event, state, answer, hits, heard.oddness, chance)
+        hits += self._echoes.of_event(event, state, answer, hits, heard.oddness, chance, heard.rank)
         since = len(answer.rating)
         self._rerating.on_event(event, state, answer, hits, heard, changed=changed)
         self._echoes.of_ratings(event, state, answer, since)

@@ -41,6 +41,8 @@ class Heard(NamedTuple):
     """How odd the event is, for the customer or among all, 0 to 1; counts beside rules' points."""
     chance: float | None
     """Share of frauds among payments scored so, where the score is above the threshold: counts by itself."""
+    rank: float = 0.0
+    """The share of all scores of late that are lower, from 0.99 on; 0.0 below, and before any scale."""
 
 
 NOTHING_HEARD = Heard(0.0, None)
@@ -95,13 +97,14 @@ class Scorer:
         segment, restricted = state.profile.get("segment"), self._is_restricted(state)
         rarity = _rarity(self.ensemble.score_one(segment, features))
         classifier, margin = self.classifier, None
-        proven = None
+        proven, rank = None, 0.0
         if classifier is None:
             # One term for both: what is rare among all is often odd for the customer as well.
             answer.score = round(1.0 - calm * (1.0 - HABIT_WEIGHT * max(score, rarity)), 6)
         else:
             margin = classifier.margin(features)
             proven = self._tell(answer, classifier, margin, features)
+            rank = self.lookout.scale.rank(chance(margin)) if self.lookout is not None else 0.0
         answer.features = VECTOR.pack(*features)
         noteworthy = segment if segment in self._segments else ""
         if noteworthy or restricted or margin is not None:
@@ -113,7 +116,7 @@ class Scorer:
                 answer.reasons = self._reasons(answer.score, segment, features)
         if points < SUSPICIOUS_POINTS and not restricted:
             baseline.learn_one(*known)
-        return Heard(max(score, rarity), proven)
+        return Heard(max(score, rarity), proven, rank)
 
     def _tell(
         self, answer: Assessment, classifier: Classifier, margin: int, features: tuple[float, ...]

@@ -39,6 +39,8 @@ class Scale:
     """The budget."""
     threshold: float
     """The raw score that about so many a day pass; 1.0 while it is not set."""
+    ranks: tuple[tuple[float, float], ...] = ()
+    """Raw scores and the share of all scores that was below, of late; both rising."""
     slope: float = 1.0
     """What the logarithm of a raw score's odds is multiplied by ..."""
     shift: float = 0.0
@@ -77,6 +79,10 @@ class Scale:
                 return low + (high - low) * (raw - left) / (right - left) if right > left else high
         return curve[-1][1]
 
+    def rank(self, raw: float) -> float:
+        """Return which of the told shares of all scores lies below a raw score; 0.0 where none does."""
+        return max((share for score, share in self.ranks if score <= raw), default=0.0)
+
     def points(self) -> list[Reliability]:
         """Return the points of the reliability plot."""
         return [Reliability(predicted=p, observed=o, count=n) for p, o, n in self.reliability]
@@ -102,7 +108,7 @@ class Scale:
         """
         try:
             plain: dict[str, Any] = msgspec.msgpack.decode(packed)
-            tuples = {name: tuple(map(tuple, plain[name])) for name in ("curve", "reliability")}
+            tuples = {name: tuple(map(tuple, plain[name])) for name in ("curve", "ranks", "reliability")}
             return cls(**plain | tuples)
         except (msgspec.DecodeError, TypeError, KeyError) as error:
             raise ValueError(f"scale: cannot be read: {error}") from error

@@ -69,6 +69,25 @@ class Threshold:
         place = _PLACES.place(_log_odds(score))
         return sum(self._counts[place + 1 :]) / self._days()
 
+    def ranks(self, shares: Sequence[float]) -> list[tuple[float, float]]:
+        """Return for each share, rising, the score that so many of all were below, of late; with the share.
+
+        Examples
+        --------
+        >>> threshold = Threshold(alerts_a_day=10, memory_days=14)
+        >>> for n in range(1000):
+        ...     threshold.learn_one(n, n / 1000)
+        >>> [(round(score, 2), share) for score, share in threshold.ranks([0.5, 0.99])]
+        [(0.5, 0.5), (0.99, 0.99)]
+        """
+        whole, below, place, found = sum(self._counts), 0.0, 0, list[tuple[float, float]]()
+        for share in shares:
+            while place < BINS and below < share * whole:
+                below += self._counts[place]
+                place += 1
+            found.append((_score(_PLACES.edge(place)), share))
+        return found
+
     def snapshot(self) -> list[Any]:
         """Return the threshold as plain data."""
         return [self.value, self._first_ms, self._newest_ms, self._set_ms, list(self._counts)]
