@@ -10,7 +10,7 @@ import yaml
 from monitor.cluster import topics
 from monitor.core.rating_config import RatingConfig
 from monitor.ruletest import RuleTests, read_cases
-from monitor.ruletest.running import play
+from monitor.ruletest.playing import play
 from monitor.settings import Kafka, Settings
 from rules.compile import compile_rulebook
 from rules.errors import RuleError
@@ -102,7 +102,7 @@ def test_a_hit_about_another_subject_tells_the_customers_it_counted(tmp_path):
     text = f"{head}{events}    expect: {{hits: []}}\n"
     (case,) = cases(tmp_path, text)
     tests = bench(rule)
-    hits = play(tests.engine_of(case), tests.timelines.of(case)).hits
+    hits = play(tests.own(case), tests.timelines.of(case)).hits
     assert hits[0].customers == ("c3", "c2", "c1")
     assert hits[-1].customers == tuple(f"c{n}" for n in range(30, 10, -1))
 
