@@ -92,14 +92,14 @@ def told_windows(windows: Mapping[str, Any] | None, moment: Any) -> list[str]:
     """
     if not windows or not windows.get("new"):
         return []
-    since_ms = windows.get("since_ms")
+    since_ms, late = windows.get("since_ms"), windows.get("incomplete", ())
     if since_ms is None:
-        return [f"{windows['new']} new windows, complete: filled from {windows['events']:,} events"]
-    late = windows.get("incomplete", ())
-    found = [
-        f"{windows['new']} new windows see events from {moment(since_ms)} on; {len(late)} not complete then"
-    ]
+        but = f" but for {len(late)}" if late else ""
+        found = [f"{windows['new']} new windows, complete{but}: filled from {windows['events']:,} events"]
+    else:
+        seen = f"see events from {moment(since_ms)} on"
+        found = [f"{windows['new']} new windows {seen}; {len(late)} not complete then"]
     for one in late:
-        full = f"complete from {moment(one['complete_ms'])}" if one["complete_ms"] else "never told complete"
+        full = f"complete from {moment(one['complete_ms'])}" if one["complete_ms"] else "goes on from there"
         found.append(f"{full}: of each {one['subject']}: {one['window']}")
     return found

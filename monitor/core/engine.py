@@ -211,6 +211,7 @@ class Engine:
             hits = self._ask(event, kind, state, answer, None if is_heard else _Unheard())
             if kind == CUSTOMER:
                 self._echoes.of_event(event, state, answer, hits, 0.0, 0.0)
+        self._set_due(state, state.now_ms)
 
     def elapse(self, time_ms: int, kind: str, subject_id: str, state: State) -> None:
         """Let the timers of rules that fell due by then run out, and say nothing."""
