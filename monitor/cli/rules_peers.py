@@ -21,7 +21,8 @@ OUT = Path("config/lists/peers.yaml")
 
 def peers(
     figures: Annotated[
-        list[str] | None, typer.Argument(help="Names of the packs to measure; default: those the rules ask for.")
+        list[str] | None,
+        typer.Argument(help="Names of the packs to measure; default: those the rules ask for."),
     ] = None,
     out: Annotated[Path, typer.Option(help="File to write.")] = OUT,
     at: Annotated[str, typer.Option(help="Time of the figures, RFC 3339; default: the last event.")] = "",
