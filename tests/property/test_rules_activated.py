@@ -30,6 +30,8 @@ RULES = [
     },
     PAID | {"id": "R-9", "when": "count(24h) >= 2 and stddev(amount, 3d) > 1 CNY"},
     PAID | {"id": "R-10", "when": "count(30d, where=counterparty.account in list.watched) >= 2"},
+    {"id": "R-11", "on": "every day", "points": 2, "when": "count(3d, of=payment.transfer) >= 2"},
+    PAID | {"id": "R-12", "when": 'count(30d, of=rule.hit, where=rule == "R-99") >= 2'},
 ]  # fmt: skip
 
 
@@ -91,7 +93,8 @@ CHOICE = st.sets(st.integers(0, len(RULES) - 1), min_size=1)
 def test_after_a_change_every_window_is_as_if_the_rules_had_always_been_there(
     seed: int, cut: int, before: set[int], after: set[int], other: bool, tmp_path_factory: Any
 ) -> None:
-    old = configured(*rules(before), lists=watched("X1", "X2"))
+    # A window over hits that both have keeps the hits that were found, by the rules of then.
+    old = configured(*rules(before - {11} or {0}), lists=watched("X1", "X2"))
     new = configured(
         *rules(after), {**RULES[0], "id": "R-99"}, lists=watched("X1", "X3") if other else watched("X1", "X2")
     )
