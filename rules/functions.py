@@ -54,6 +54,14 @@ FUNCTIONS = {
             example="not is_business_day(occurred_at)",
         ),
         Function(
+            name="business_days",
+            parameters=("time",),
+            result="number",
+            code="PERIODS.business_days({0}, t)",
+            about="business days begun after the day of a time, up to that of the event, at most 400 days back",
+            example="business_days(booked_date) > 1",
+        ),
+        Function(
             name="age",
             parameters=("time",),
             result="duration",

@@ -12,6 +12,8 @@ MS = timedelta(milliseconds=1)
 DAY = timedelta(days=1)
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
+LONGEST_MS = 400 * DAY_MS
+"""How far back is counted."""
 UNITS = ("day", "week", "month", "quarter", "year")
 DAYS = {"day": 1, "week": 7}
 MONTHS = {"month": 1, "quarter": 3, "year": 12}
@@ -127,6 +129,25 @@ class Periods:
                 left -= day.is_business
             start_ms = today.back[n] = day.start_ms
         return start_ms
+
+    def business_days(self, from_ms: int, to_ms: int) -> int:
+        """Return how many business days began after the local day of `from_ms`, up to that of `to_ms`.
+
+        None before 400 days ago are counted; 0 where `from_ms` is later.
+
+        Examples
+        --------
+        >>> berlin = Periods("Europe/Berlin")
+        >>> friday_ms, monday_ms = 1_711_717_200_000, 1_711_976_400_000
+        >>> berlin.business_days(friday_ms, monday_ms), berlin.business_days(friday_ms, friday_ms)
+        (1, 0)
+        """
+        day, number = self.day(to_ms), 0
+        farthest_ms = max(from_ms, to_ms - LONGEST_MS)
+        while day.start_ms > farthest_ms:
+            number += day.is_business
+            day = self.day(day.start_ms - 1)
+        return number
 
     def ago(self, unit: str, n: int, time_ms: int) -> int:
         """Return the start of the n-th `unit` before the one that holds `time_ms`; `n` 0 is that one.

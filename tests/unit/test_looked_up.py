@@ -92,6 +92,20 @@ def test_hours_and_days_are_those_of_the_institutions_clock(failures):
     assert failures(when, case) == []
 
 
+def test_business_days_between_a_date_and_the_event_are_counted(failures):
+    case = """\
+    start: 2026-03-09T10:00:00
+    events:
+      - {at: -3d, booked_date: 2026-03-05}
+      - {at: +0m, booked_date: 2026-03-06}
+      - {at: +1m, booked_date: 2026-03-05}
+      - {at: +2m, booked_date: 2026-03-10}
+      - {at: +3m, booked_date: 2020-03-09}
+    expect: {hits: [+1m, +3m]}
+"""
+    assert failures("business_days(booked_date) > 1", case) == []
+
+
 def test_speed_is_distance_by_time(failures):
     case = """\
     events:
