@@ -64,7 +64,12 @@ def moved_line(
         There is no such rule or threshold.
     """
     content = _content(configuration, line.rule)
-    found = variants(content, line.param, line.comparison, line.steps, By.of(line.by))
+    text = orjson.dumps(content).decode()
+    if any(kind in text or f"{kind.partition('.')[0]}.*" in text for kind in ECHOES):
+        hint = "change it in a folder and back-test that: `rules backtest --with FOLDER`"
+        raise ThresholdError(f"{line.rule}: hears what other rules find, also its own steps\n  hint: {hint}")
+    overrides = configuration.plain.get("parameters", {}).get(content["id"], {})
+    found = variants(content, overrides, line.param, line.comparison, line.steps, By.of(line.by))
     changed = _only(configuration, found)
     compiled(changed)
     with TemporaryDirectory(prefix="riskmon-sample-") as folder:
@@ -99,17 +104,15 @@ def _version(configuration: Configuration, rule: str) -> str:
 
 
 def _only(configuration: Configuration, found: Sequence[Variant]) -> Configuration:
-    """Return a configuration with the variants alone, which is quick.
-
-    A rule that hears what others find needs those, too.
-    """
-    text = orjson.dumps(found[0].content).decode()
-    hears = any(kind in text or f"{kind.partition('.')[0]}.*" in text for kind in ECHOES)
-    others = list(configuration.plain["rules"]) if hears else []
+    """Return a configuration with the variants alone: rules do not hear of each other, but for echoes."""
     entries = [
         {"pack": "steps", "file": f"{variant.id}.yaml", "content": variant.content} for variant in found
     ]
-    return Configuration({**configuration.plain, "rules": [*others, *entries]})
+    plain = {**configuration.plain, "rules": entries}
+    set_here = {variant.id: variant.overrides for variant in found if variant.overrides}
+    if set_here:
+        plain["parameters"] = {**plain["parameters"], **set_here}
+    return Configuration(plain)
 
 
 def _hash_at(db: Database, seq: int) -> str:

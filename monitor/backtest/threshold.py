@@ -32,6 +32,8 @@ class Variant:
     figure: str
     """The threshold as it would be written."""
     content: Mapping[str, Any]
+    overrides: Mapping[str, Any]
+    """What the institution sets for its parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +90,18 @@ def moved(figure: str, step: int, by: By) -> str | None:
     return f"{value.normalize():f}{unit}"
 
 
-def variants(content: Mapping[str, Any], name: str, text: str, steps: int, by: By) -> list[Variant]:
+def variants(
+    content: Mapping[str, Any], overrides: Mapping[str, Any], name: str, text: str, steps: int, by: By
+) -> list[Variant]:
     """Return a rule with its threshold moved up to `steps` steps down and up, in the order of the figures.
 
     Parameters
     ----------
+    overrides
+        What the institution sets for the rule's parameters, as in `parameters.yaml`.
     name
-        A parameter; all its values (of segments, too) move together. Empty where `text` is meant.
+        A parameter; all its values (of segments, and the institution's) move together. Empty where
+        `text` is meant.
     text
         A comparison as the rule writes it, with one figure in it: `times >= 5`.
 
@@ -111,7 +118,8 @@ def variants(content: Mapping[str, Any], name: str, text: str, steps: int, by: B
             changed = _with_parameter(content, name, step, by) if name else _with_text(content, text, after)
             identity = f"{content['id']}.{step + steps:02d}"
             changed |= {"id": identity, "title": f"{content['title']} ({identity})", "status": "live"}
-            found.append(Variant(identity, step, after, changed))
+            ours = _moved_overrides(overrides, name, step, by)
+            found.append(Variant(identity, step, after, changed, ours))
     return found
 
 
@@ -146,6 +154,20 @@ def _with_parameter(content: Mapping[str, Any], name: str, step: int, by: By) ->
 
     changed = deepcopy(dict(content))
     changed["params"][name] = move(changed["params"][name])
+    return changed
+
+
+def _moved_overrides(overrides: Mapping[str, Any], name: str, step: int, by: By) -> dict[str, Any]:
+    def move(one: Any) -> Any:
+        value = one["value"] if isinstance(one, Mapping) else one
+        is_figure = _FIGURE.fullmatch(str(value).strip())
+        after = (moved(str(value), step, by) or value) if is_figure else value
+        return {**one, "value": after} if isinstance(one, Mapping) else after
+
+    changed = dict(overrides)
+    if name in changed:
+        values = changed[name]
+        changed[name] = [move(one) for one in values] if isinstance(values, list) else move(values)
     return changed
 
 
