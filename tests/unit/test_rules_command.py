@@ -215,6 +215,6 @@ def test_what_can_never_hold_is_remarked(pack):
     change(pack, "X-1.yaml", "when: amount >= 1000 CNY", "when: amount >= 1000 CNY and amount < 10 CNY")
     result = riskmon("check", pack)
     assert (
-        f"{pack}/X-1.yaml:5:29: amount >= 1000 CNY and amount < 10 CNY can never hold together"
+        f"{pack}/X-1.yaml:5:30: amount >= 1000 CNY and amount < 10 CNY can never hold together"
         in result.output
     )
