@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from lark import Lark, Token, Tree
@@ -85,13 +85,18 @@ HINTS = {
 }  # fmt: skip
 
 
+MEMORY = 8192
+"""Texts whose nodes are kept: cells of tables and conditions of rules are written alike many times."""
+
+
 @cache
 def _parser() -> Lark:
     return Lark(GRAMMAR, parser="lalr", propagate_positions=True, maybe_placeholders=False)
 
 
+@lru_cache(maxsize=MEMORY)
 def parse(text: str) -> Node:
-    """Return the node of an expression.
+    """Return the node of an expression; of a text read before the same one.
 
     Raises
     ------

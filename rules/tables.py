@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from itertools import combinations
 from typing import Any
 
 from rules.errors import ExpressionError, nearest
-from rules.grammar import parse
+from rules.grammar import MEMORY, parse
 from rules.model import Row, Table
 from rules.nodes import Literal
 from rules.reader import Node, Reader
@@ -72,6 +73,7 @@ def _cell(reader: Reader, node: Node, name: str, type_: str) -> str | None:
     return text
 
 
+@lru_cache(maxsize=MEMORY)
 def value_of(type_: str, text: str) -> Cell | None:
     """Return the value a cell's text gives; None where it is none of the type.
 
