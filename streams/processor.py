@@ -307,7 +307,7 @@ class Processor:
         if (target := earlier(event)) is not None and (old := self._find(target)) is not None:
             note_passed(self._engine, event, old)
         outcome = self._committer.accept(event, self._assess(event, progress.head + 1), received_ms)
-        self._versions.follow(event, progress.head, outcome.features, outcome.score)
+        self._versions.follow(event, progress.head, outcome.features)
         return outcome
 
     def _score_with(self, seq: int) -> None:
@@ -330,7 +330,7 @@ class Processor:
         if not self.store.index.find([event.ref]):
             fired = self._fire(event.time_ms, self.progress.head + 1)
             self._committer.pass_time(event, fired, received_ms)
-            self._versions.follow(event, self.progress.head, b"", 0.0)
+            self._versions.follow(event, self.progress.head, b"")
             self._score_with(self.progress.head + 1)
 
     def _fire(self, time_ms: int, seq: int) -> Iterator[Assessment]:

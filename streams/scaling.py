@@ -31,10 +31,9 @@ Find = Callable[[int], tuple[int, Seen] | None]
 
 
 class Scaling:
-    """Counts every score and what came of it, and publishes a scale with the first tick of a day.
+    """Counts every score of the classifier and what came of it; publishes a scale with a day's first tick.
 
-    Scores of the classifier are no scores of what stands for it at first: with its first version the
-    counting begins anew. Only outcomes of payments it scored tell how good its chances are.
+    Before there is a classifier there is nothing to count: what stands for its score is another one.
 
     Parameters
     ----------
@@ -51,14 +50,13 @@ class Scaling:
     def recover(self) -> None:
         """Come back to what was kept last; the rows after it are to be followed again."""
         self.seq = self._number = self._from_ms = self._to_ms = self._scored = 0
-        self._boundary, self._is_classified = -1, False
+        self._boundary = -1
         self._outcomes = Outcomes()
         self._learn_by(None)
         kept = self._committer.store.meta(KEPT)
         if kept is not None:
             plain, threshold, outcomes, figures = msgspec.msgpack.decode(kept)
-            self.seq, self._number, self._from_ms, self._to_ms, self._scored = figures[:5]
-            self._boundary, self._is_classified = figures[5:]
+            self.seq, self._number, self._from_ms, self._to_ms, self._scored, self._boundary = figures
             self._learn_by(None if plain is None else tuple(plain))
             self._threshold.resume(threshold)
             self._outcomes.resume(outcomes)
@@ -77,15 +75,13 @@ class Scaling:
         """Return whether a tick at that time may put another scale into force."""
         return self._budget is not None and time_ms // DAY_MS > self._boundary
 
-    def follow(self, event: Event, seq: int, seen: Seen, score: float) -> None:
+    def follow(self, event: Event, seq: int, seen: Seen) -> None:
         """Learn from an event at a journal position; at a tick, put into force what is due.
 
         Parameters
         ----------
         seen
             What models saw of it.
-        score
-            As it was told.
         """
         self.seq = seq
         has_turned = False
@@ -94,27 +90,21 @@ class Scaling:
                 has_turned = self._turn(event.time_ms)
             outcome = outcome_of(event)
             if outcome is not None and (found := self._find(outcome.ref)) is not None:
-                self._judge(outcome.ref, outcome.is_fraud, *found)
-            if seen.vector:
-                self._count(event.time_ms, seen, score)
+                time_ms, then = found
+                if then.margin is not None and not then.is_restricted:
+                    self._outcomes.judge(outcome.ref, outcome.is_fraud, time_ms, chance(then.margin))
+            if seen.margin is not None:
+                self._count(event.time_ms, chance(seen.margin), seen.is_restricted)
         if has_turned or seq >= self._kept + KEEP_EVERY:
             self._keep()
 
-    def _count(self, time_ms: int, seen: Seen, score: float) -> None:
-        if (seen.margin is not None) != self._is_classified:
-            self._is_classified = seen.margin is not None
-            self._begin()
+    def _count(self, time_ms: int, raw: float, is_restricted: bool) -> None:
         self._from_ms = self._from_ms or time_ms
         self._to_ms = max(self._to_ms, time_ms)
         self._scored += 1
-        raw = score if seen.margin is None else chance(seen.margin)
         self._threshold.learn_one(time_ms, raw)
-        if seen.margin is not None and not seen.is_restricted:
+        if not is_restricted:
             self._outcomes.see(time_ms, raw)
-
-    def _judge(self, ref: int, is_fraud: bool, time_ms: int, seen: Seen) -> None:
-        if self._is_classified and seen.margin is not None and not seen.is_restricted:
-            self._outcomes.judge(ref, is_fraud, time_ms, chance(seen.margin))
 
     def _turn(self, time_ms: int) -> bool:
         self._boundary = time_ms // DAY_MS
@@ -164,12 +154,6 @@ class Scaling:
         self._budget = budget
         self._threshold = Threshold(*(budget or (1.0, 1.0)))
 
-    def _begin(self) -> None:
-        """Forget scores of another kind."""
-        self._learn_by(self._budget)
-        self._outcomes = Outcomes()
-        self._from_ms = self._to_ms = self._scored = 0
-
     def _publish_nothing(self) -> None:
         """Leave no threshold of another budget in force."""
         progress = self._committer.progress
@@ -178,9 +162,6 @@ class Scaling:
 
     def _keep(self) -> None:
         self._kept = self.seq
-        figures = (
-            self.seq, self._number, self._from_ms, self._to_ms, self._scored, self._boundary,
-            self._is_classified,
-        )  # fmt: skip
+        figures = (self.seq, self._number, self._from_ms, self._to_ms, self._scored, self._boundary)
         kept = (self._budget, self._threshold.snapshot(), self._outcomes.snapshot(), figures)
         self._committer.store.put_meta(KEPT, msgspec.msgpack.encode(kept))

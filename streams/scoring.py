@@ -15,7 +15,7 @@ from monitor.core.seen import read
 from streams.commit import Committer
 from streams.crowd import IN_FORCE as POPULATIONS
 from streams.crowd import Crowd
-from streams.journal import answer_of, facts_of, features_of, tick_of
+from streams.journal import facts_of, features_of, tick_of
 from streams.learning import ARTIFACT as CLASSIFIER
 from streams.learning import Learner, seen_by
 from streams.ports import JournalRow, Progress
@@ -119,15 +119,13 @@ class Versions:
             or self._scaling.is_due(time_ms)
         )
 
-    def follow(self, event: Event, seq: int, features: bytes, score: float) -> None:
+    def follow(self, event: Event, seq: int, features: bytes) -> None:
         """Learn from an event; at a tick, put into force what is due.
 
         Parameters
         ----------
         features
             What models saw of it; empty for whatever is no payment.
-        score
-            As it was told.
         """
         seen = read(features)
         if seq > self._learner.seq:
@@ -135,12 +133,12 @@ class Versions:
         if seq > self._crowd.seq:
             self._crowd.follow(event, seq, seen)
         if seq > self._scaling.seq:
-            self._scaling.follow(event, seq, seen, score)
+            self._scaling.follow(event, seq, seen)
 
     def follow_row(self, event: Event, row: JournalRow) -> None:
         """Follow an event by its journal row."""
         event.facts = facts_of(row)
-        self.follow(event, row.seq, features_of(row), answer_of(row)[0])
+        self.follow(event, row.seq, features_of(row))
 
     def adopt(self, config: ModelsConfig | None) -> None:
         """Learn by a configuration from now on."""

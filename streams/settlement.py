@@ -110,7 +110,7 @@ class Settlement:
         committer.progress.stream_time_ms = max(committer.progress.stream_time_ms, event.time_ms)
         if event.kind == "tick":
             committer.pass_time(event, _fired(entry), entry.record.received_ms)
-            self._versions.follow(event, committer.progress.head, b"", 0.0)
+            self._versions.follow(event, committer.progress.head, b"")
             return Outcome("accepted", event.id, time_ms=event.time_ms) if not entry.is_brought else None
         if entry.is_action and (refusal := self._act(entry, event)):
             return refusal
@@ -121,7 +121,7 @@ class Settlement:
             )
         assessments = [_assessment(entry, event, *place) for place in entry.subjects]
         outcome = committer.accept(event, assessments, entry.record.received_ms)
-        self._versions.follow(event, committer.progress.head, outcome.features, outcome.score)
+        self._versions.follow(event, committer.progress.head, outcome.features)
         if committer.turn is not None:
             self._take_force(committer.turn.hash)
         return outcome

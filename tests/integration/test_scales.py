@@ -139,19 +139,23 @@ def test_verification_learns_every_scale_again(straight, folder):
     assert proof(folder) == []
 
 
-def test_another_budget_begins_a_threshold_anew(tmp_path):
-    half = 600
-    for part, config in (
-        (STREAM[:half], configured()),
-        (STREAM[half : 2 * half], configured(alerts_a_day=5)),
-    ):
-        opened = open_data(tmp_path, Settings(), config, sync="normal", tick_every_ms=HOUR_MS)
-        opened.processor.process([Record(body) for body in part])
-        epochs = opened.processor.progress.scales
-        opened.processor.close()
-        opened.store.db.close()
-    assert "" in [digest for _, digest in epochs]
-    assert proof(tmp_path) == []
+def test_another_budget_begins_a_threshold_anew(straight, folder, tmp_path):
+    copytree(folder, tmp_path / "copy")
+    other = configured(alerts_a_day=5)
+    opened = open_data(tmp_path / "copy", Settings(), other, sync="normal", tick_every_ms=HOUR_MS)
+    bodies = []
+    for n in range(200):
+        fields = {"customer_id": f"c{n % 80}", "terminal_id": f"t{n % 20}", "amount": str(5 + n % 70)}
+        at_ms = (DAYS + 8) * DAY_MS + n * 3 * DAY_MS // 200
+        bodies.append(Record(record(f"later-{n}", "card.authorization", at_ms, **fields)))
+    opened.processor.process(bodies)
+    epochs = opened.processor.progress.scales[len(straight[1]) :]
+    last = Scale.of_packed(opened.store.artifact(ARTIFACT, epochs[-1][1]))
+    opened.processor.close()
+    opened.store.db.close()
+    assert epochs[0][1] == ""
+    assert last.alerts_a_day == 5
+    assert proof(tmp_path / "copy") == []
 
 
 def test_the_journal_keeps_what_the_trees_said(straight, folder):
