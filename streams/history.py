@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from monitor.core.events import Event
+from monitor.core.refill import Refill
+from monitor.core.rule_life import TURNS
 from monitor.database import Database, PostgresDatabase
 from streams.journal import facts_of, tick_of
 from streams.ports import Codec, Engine, JournalRow, Progress
@@ -40,7 +42,7 @@ def customer_state(
     progress = msgspec.json.decode(stored[0], type=Progress)
     snapshot = _snapshot(db, customer_id) if at_ms is None else None
     first = snapshot[0] + 1 if snapshot else 1
-    past = _Past(codec, engine_for, progress, customer_id)
+    past = _Past(codec, engine_for, progress, customer_id, lambda seq: _filled(db, codec, seq))
     if snapshot:
         past.begin(snapshot[0], snapshot[1])
     rows = _named_rows if isinstance(db, PostgresDatabase) else _rows
@@ -52,31 +54,58 @@ def customer_state(
 class _Past:
     """Follows one customer through the journal, under the configuration of each part of it."""
 
-    def __init__(self, codec: Codec, engine_for: EngineFor, progress: Progress, customer_id: str) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        engine_for: EngineFor,
+        progress: Progress,
+        customer_id: str,
+        filled: Callable[[int], int],
+    ) -> None:
         self.codec, self.engine_for, self.customer_id = codec, engine_for, customer_id
+        self._filled = filled
+        # What may be needed again, where a person put other rules into force.
+        self._seen: list[tuple[int, Event]] = []
         self.progress, self.epochs = progress, progress.rulebooks
         self.state: Any = None
         self.engine: Engine | None = None
         self._hash = self._scoring = ""
 
     def begin(self, seq: int, packed: bytes) -> None:
-        """Start from a snapshot."""
-        self.use(seq)
+        """Start from a snapshot, which has the windows of the rules that the next event meets."""
+        self.use(seq + 1)
         assert self.engine is not None
         self.state = self.engine.restore(CUSTOMER, packed)
 
     def use(self, seq: int) -> None:
         """Take the engine in force at a journal position."""
-        digest = next((name for first, name in reversed(self.epochs) if first <= seq), self.epochs[0][1])
+        begin, digest = next((epoch for epoch in reversed(self.epochs) if epoch[0] <= seq), self.epochs[0])
         scoring = name_at(self.progress, seq)
         if (digest, scoring) == (self._hash, self._scoring):
             return
-        self.engine, self._scoring = self.engine_for(digest, scoring), scoring
+        former, self.engine, self._scoring = self.engine, self.engine_for(digest, scoring), scoring
         if digest != self._hash and self.state is not None:
             packed, due_ms = self.state.pack(), self.state.due_ms
             self.state = self.engine.restore(CUSTOMER, packed)
             self.state.due_ms = due_ms
+            self._fill(former, begin - 1)
         self._hash = digest
+
+    def _fill(self, former: Any, head: int) -> None:
+        """Fill the windows that other rules began with, from what of the customer came until then."""
+        rows, key = self._filled(head), (CUSTOMER, self.customer_id)
+        if not rows:
+            return
+        refill = Refill(former, cast(Any, self.engine))
+        for seq, event in self._seen:
+            if seq <= head - rows:
+                continue
+            if event.kind == "tick":
+                refill.elapse(event.time_ms)
+            else:
+                refill.feed(event)
+        if key in set(refill.keys()):
+            refill.hand_over(key, self.state, is_whole=head <= rows)
 
     def follow(self, row: JournalRow, at_ms: int | None) -> None:
         """Let one row change the state, if it concerns the customer and had happened."""
@@ -86,6 +115,7 @@ class _Past:
         if type(event) is not Event or (at_ms is not None and event.time_ms > at_ms):
             return
         event.facts = facts_of(row)  # first: they say whom an officer's action is about
+        self._seen.append((row.seq, event))
         if event.kind == "tick":
             if self.state is not None and self.state.due_ms and self.state.due_ms <= event.time_ms:
                 self.engine.tick(event.time_ms, CUSTOMER, self.customer_id, self.state)
@@ -93,6 +123,13 @@ class _Past:
             if self.state is None:
                 self.state = self.engine.new_state(CUSTOMER)
             self.engine.assess(event, CUSTOMER, self.customer_id, self.state)
+
+
+def _filled(db: Database, codec: Codec, seq: int) -> int:
+    """Return from how many rows the step at a journal position filled windows; mostly there is none."""
+    row = db.execute("SELECT body FROM journal WHERE seq = ?", (seq,)).fetchone()
+    event = codec.decode(bytes(row[0])) if row else None
+    return int(event.data.backfill or 0) if type(event) is Event and event.kind in TURNS else 0
 
 
 def _snapshot(db: Database, customer_id: str) -> tuple[int, bytes] | None:

@@ -11,11 +11,14 @@ import orjson
 import pytest
 from ruled_monitor import COUNTED, SUMMED, archive, change, configured, life, opened, send, step, windows
 
+from monitor.app import scoring_engines
 from monitor.audit.ledger import canonical
-from monitor.configuration import Configuration
+from monitor.configuration import Configuration, build_codec
 from monitor.recompute import proof
-from monitor.testing import record
+from monitor.testing import START_MS, record
+from streams.history import customer_state
 from streams.journal import GENESIS, row_hash
+from streams.stores.sqlite import read_only
 
 HOUR_MS = 3_600_000
 OLD = configured(COUNTED)
@@ -222,3 +225,18 @@ def test_after_a_crash_the_windows_that_were_filled_are_there(tmp_path):
     monitor.store.db.close()  # nothing is written on the way out
     with closing(opened(tmp_path, NEW)) as again:
         assert hits(send(again, pay(7, 7 * HOUR_MS))) == [("T-1", "T-2")]
+
+
+@pytest.mark.parametrize("at_ms", [None, START_MS + 9 * HOUR_MS])
+def test_a_state_is_recomputed_with_the_windows_that_were_filled(tmp_path, at_ms):
+    monitor = opened(tmp_path, OLD)
+    send(monitor, *[pay(n, n * HOUR_MS) for n in range(6)])
+    change(monitor, NEW, 6 * HOUR_MS)
+    send(monitor, pay(7, 7 * HOUR_MS), pay(8, 8 * HOUR_MS))
+    with closing(read_only(tmp_path / "riskmon.db")) as db:
+        found = customer_state(db, build_codec(NEW), scoring_engines(db), "c1", at_ms)
+    monitor.close()
+    with closing(read_only(tmp_path / "riskmon.db")) as db:
+        (packed,) = db.execute("SELECT packed FROM states WHERE kind = 'customer' AND id = 'c1'").fetchone()
+    assert found is not None
+    assert found[0].pack() == packed
