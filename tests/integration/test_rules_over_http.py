@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -89,6 +90,15 @@ class Service:
             capture_output=True, text=True, timeout=PATIENCE_S, check=False,
         )  # fmt: skip
 
+    def page_of(self, who: str) -> tuple[str, httpx.Client]:
+        """The page of rules after signing in, and the browser's side of it."""
+        client = httpx.Client(base_url=self.url, timeout=PATIENCE_S, follow_redirects=True)
+        field = re.compile(r'name="csrf" value="([^"]+)"')
+        csrf = field.findall(client.get("/login").text)[0]
+        page = client.post("/login", data={"csrf": csrf, "token": who, "next": "/rules"})
+        assert page.url.path == "/rules"
+        return page.text, client
+
     def pay(self, n: int) -> list[str]:
         event = {
             "event_id": f"e{n}", "event_type": "payment.transfer", "source_system": "core",
@@ -97,6 +107,18 @@ class Service:
         }  # fmt: skip
         hits: list[str] = self.ask("feed", "POST", "/events", event).json()["items"][0]["hits"]
         return hits
+
+
+def approved_on_the_page(service: Service, digest: str) -> None:
+    page, client = service.page_of("bob")
+    assert "small credits" in page
+    assert "OWN-1" in page, "what it would change is there to be read"
+    form = page.partition(f'action="/rules/{digest}/approve"')[2].partition("</form>")[0]
+    fields = dict(re.findall(r'name="(csrf|once)" value="([^"]+)"', form))
+    stale = client.post(f"/rules/{digest}/approve", data=fields | {"csrf": "x"})
+    assert stale.status_code == 403
+    assert "Approved by" in client.post(f"/rules/{digest}/approve", data=fields).text
+    client.close()
 
 
 @pytest.fixture
@@ -130,7 +152,10 @@ def test_two_people_put_a_rule_into_force_and_one_undoes_it(service: Service) ->
     assert service.ask("feed", "POST", "/events", smuggled).json()["refused"] == 1
     assert service.pay(6) == []
 
-    assert service.ask("bob", "POST", f"{path}/approve", {"reason": "read"}).status_code == 200
+    page, client = service.page_of("ada")
+    client.close()
+    assert f'action="/rules/{digest}/approve"' not in page, "nobody is shown what they may not press"
+    approved_on_the_page(service, digest)
     assert service.ask("ada", "POST", f"{path}/activate", {}).status_code == 200
     assert service.pay(7) == ["OWN-1"], "filled from the journal, without a restart"
     assert f'hash="{digest[:12]}"' in httpx.get(f"{service.url}/metrics").text
