@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from monitor.configuration import config_folder
 from monitor.core.rating_config import RatingConfig
+from monitor.folders import config_folder
 from monitor.ruletest import Case, RuleTests, read_cases
 from rules.lists import load_lists
 from rules.loader import PACKS, load_packs, load_predicates

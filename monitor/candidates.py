@@ -13,11 +13,12 @@ import orjson
 import yaml
 
 from monitor.app import CONFIGURATION, archive
-from monitor.configuration import PARAMETERS, Configuration, ConfigurationError, pack_folders
+from monitor.configuration import PARAMETERS, Configuration
 from monitor.core.features import NAMES
 from monitor.core.models.config import ModelsConfig
 from monitor.core.rating_config import RatingConfig
 from monitor.database import Database
+from monitor.folders import ConfigurationError, pack_folders
 from rules.lists import list_to_plain, load_lists
 from rules.loader import load_packs, load_predicates
 from rules.parameters import load_parameters, parameters_plain

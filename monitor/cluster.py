@@ -31,7 +31,6 @@ from monitor.audit.ledger import Ledger
 from monitor.audit.verified import read_verified
 from monitor.configuration import (
     Configuration,
-    ConfigurationError,
     build_codec,
     build_engine,
     needs_approval,
@@ -39,6 +38,7 @@ from monitor.configuration import (
 from monitor.core.engine import Engine
 from monitor.core.events import Event
 from monitor.database import ERRORS, PostgresDatabase, connect_postgres, is_unavailable
+from monitor.folders import ConfigurationError
 from monitor.metrics import PrometheusSensor, serve
 from monitor.migrations import migrate
 from monitor.readings import announce, database_readings

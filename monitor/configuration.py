@@ -7,7 +7,7 @@ the lists, the rating's parameters, the exchange rates and the institution's cal
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,19 @@ from typing import Any
 import orjson
 import yaml
 
-import monitor
 from monitor.core.engine import Engine
 from monitor.core.features import NAMES
 from monitor.core.models.config import ModelsConfig
 from monitor.core.periods import Periods
 from monitor.core.rating import Rater
 from monitor.core.rating_config import RatingConfig
+from monitor.folders import ConfigurationError, pack_folders
 from monitor.settings import Settings
 from rules.compile import Rulebook, compile_rulebook
-from rules.errors import Mistake, RuleError, nearest
+from rules.errors import Mistake, RuleError
 from rules.grammar import parse
 from rules.lists import list_from_plain, list_to_plain, load_lists
-from rules.loader import PACKS, applies_in, load_packs, load_predicates, read_rule
+from rules.loader import load_packs, load_predicates, read_rule
 from rules.model import Expression, Rule
 from rules.parameters import load_parameters, overridden, parameters_of, parameters_plain
 from rules.vocabulary import load_vocabulary
@@ -36,12 +36,7 @@ from streams.rates import Exchange, Rates
 
 RATES = "fx_rates"
 PARAMETERS = "parameters.yaml"
-ALL_PACKS = "all"
 REQUIRED = "required"
-
-
-class ConfigurationError(Exception):
-    """Something the monitor needs to start is missing or wrong; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,56 +70,6 @@ class Configuration:
     def of_archive(cls, archive: bytes) -> Configuration:
         """Return the configuration an archive holds."""
         return cls(orjson.loads(archive))
-
-
-def config_folder(config: Path | None) -> Path:
-    """Return where rating, lists and mappings lie: beside the settings, in `./config`, or beside the source.
-
-    Raises
-    ------
-    ConfigurationError
-        Where none of them is there.
-    """
-    beside = Path(monitor.__file__).resolve().parents[1] / "config"
-    for folder in (config.parent if config else None, Path("config"), Path("/etc/riskmon"), beside):
-        if folder is not None and (folder / "rating.yaml").is_file():
-            return folder
-    raise ConfigurationError(
-        "rating.yaml: not found beside the settings, in ./config or in /etc/riskmon\n"
-        "  hint: give --config FILE, with rating.yaml and lists/ beside it"
-    )
-
-
-def pack_folders(names: Iterable[str], jurisdiction: str = "") -> list[Path]:
-    """Return the folders of packs: shipped ones by name, others by path.
-
-    Parameters
-    ----------
-    names
-        `all` stands for every shipped pack, but statutory ones of other countries.
-    jurisdiction
-        ISO 3166-1 alpha-2; without it `all` is every shipped pack.
-
-    Raises
-    ------
-    ConfigurationError
-        For a name that is neither.
-    """
-    shipped = {
-        path.name: path for path in sorted(PACKS.iterdir()) if path.is_dir() and any(path.glob("*.yaml"))
-    }
-    folders: list[Path] = []
-    for name in names:
-        if name == ALL_PACKS:
-            folders += (path for path in shipped.values() if applies_in(path, jurisdiction))
-        elif name in shipped:
-            folders.append(shipped[name])
-        elif Path(name).is_dir():
-            folders.append(Path(name))
-        else:
-            hint = nearest(name, [*shipped, ALL_PACKS]) or f"shipped packs: {', '.join(shipped)}"
-            raise ConfigurationError(f"rules: no pack {name!r}, and no folder of that name\n  hint: {hint}")
-    return list(dict.fromkeys(folders))
 
 
 def read_configuration(settings: Settings, folder: Path, packs: Sequence[str] = ()) -> Configuration:

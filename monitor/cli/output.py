@@ -13,9 +13,10 @@ from typing import Any
 import orjson
 
 from monitor.cli.failure import Failure
-from monitor.configuration import Configuration, ConfigurationError, config_folder, read_configuration
+from monitor.configuration import Configuration, read_configuration
 from monitor.core.models.config import ModelsConfigError
 from monitor.core.rating_config import RatingConfigError
+from monitor.folders import ConfigurationError, config_folder
 from monitor.settings import Settings
 from monitor.settings_file import SettingsError, load_settings
 from rules.errors import RuleError

@@ -30,7 +30,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def chosen(folders: Sequence[Path] | None, packs: Sequence[str] | None) -> list[Path]:
     """Return the folders that are meant: those named, or the shipped packs."""
-    from monitor.configuration import ConfigurationError, pack_folders
+    from monitor.folders import ConfigurationError, pack_folders
     from rules.loader import PACKS
 
     for folder in folders or ():
@@ -103,7 +103,7 @@ def lists_in(folder: Path | None) -> dict[str, ListData]:
 
 def configured_folder() -> Path:
     """Return the folder of the configuration."""
-    from monitor.configuration import ConfigurationError, config_folder
+    from monitor.folders import ConfigurationError, config_folder
 
     try:
         return config_folder(None)

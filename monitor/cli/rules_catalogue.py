@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monitor.cli.output import show_json
 from monitor.cli.rulebooks import AsJson, Packs, chosen, loaded, mistakes_told, refuse
-from monitor.cli.source import source
 
 if TYPE_CHECKING:
     from monitor.catalogue import Feed
@@ -33,6 +31,7 @@ def catalogue(
     """List every rule with its source and its events; with `--map` or `--data`, which are not fed."""
     from monitor.catalogue import catalogue as lines_of
     from monitor.catalogue import markdown, plain
+    from monitor.cli.output import show_json
     from rules.loader import load_predicates
     from rules.vocabulary import load_vocabulary
 
@@ -69,6 +68,8 @@ def _feed(maps: list[Path], data: Path | None, newest: int, vocabulary: Vocabula
 def _events(data: Path, newest: int) -> Iterator[dict[str, Any]]:
     import orjson
     from rich.progress import track
+
+    from monitor.cli.source import source
 
     with source(data, None).reading() as db:
         rows = db.execute("SELECT body FROM journal ORDER BY seq DESC LIMIT ?", (newest,)).fetchall()

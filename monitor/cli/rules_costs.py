@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.output import show_json
 from monitor.cli.rulebooks import AsJson, Folders, Lists, Packs, cases_in, chosen, mistakes_told
 from monitor.cli.rules_test import bench_of
 
@@ -29,6 +28,7 @@ def costs(
     from rich.progress import track
     from rich.table import Table
 
+    from monitor.cli.output import show_json
     from monitor.rulecosts import costs as measured
 
     meant = chosen(folders, packs)

@@ -254,7 +254,7 @@ def _tested(settings: Settings, config: Path | None) -> str:
     """Run the tests beside the rules; return in words what came of it, or end with what failed."""
     from monitor.cli.rulebooks import cases_in
     from monitor.cli.rules_test import bench_of
-    from monitor.configuration import config_folder, pack_folders
+    from monitor.folders import config_folder, pack_folders
 
     folders = pack_folders(settings.rules.packs, settings.institution.jurisdiction)
     bench, cases = bench_of(folders, config_folder(config) / "lists"), cases_in(folders)

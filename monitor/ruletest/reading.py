@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,14 @@ FILE_KEYS = (
 START = "2026-03-02T10:00:00"
 """Where `+0m` lies unless the file says `start`: a Monday, local time."""
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def find_tests(folders: Iterable[Path]) -> list[Path]:
+    """Return the test files of some folders; a path of a file is taken as it is."""
+    found: list[Path] = []
+    for folder in folders:
+        found += [folder] if folder.is_file() else sorted(folder.rglob("*.test.yaml"))
+    return found
 
 
 def read_cases(path: Path, vocabulary: Vocabulary) -> list[Case]:

@@ -7,10 +7,9 @@ runs once more, late: see `monitor.ruletest.generated`. A case with officers run
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 
 from monitor.core.assessment import Hit
 from monitor.core.engine import Engine
@@ -215,11 +214,3 @@ class RuleTests:
 def _bare(hits: Sequence[Hit]) -> list[Hit]:
     """Return hits without the mark of lateness where it depends on all rules: which events an entity sees."""
     return [hit if hit.subject == "customer" else replace(hit, late=False) for hit in hits]
-
-
-def find_tests(folders: Iterable[Path]) -> list[Path]:
-    """Return the test files of some folders; a path of a file is taken as it is."""
-    found: list[Path] = []
-    for folder in folders:
-        found += [folder] if folder.is_file() else sorted(folder.rglob("*.test.yaml"))
-    return found

@@ -16,7 +16,8 @@ import orjson
 import pytest
 
 from monitor.app import HOUR_MS, open_data
-from monitor.configuration import Configuration, config_folder, read_configuration
+from monitor.configuration import Configuration, read_configuration
+from monitor.folders import config_folder
 from monitor.recompute import proof
 from monitor.settings import Settings
 from monitor.settings_file import load_settings

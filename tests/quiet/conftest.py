@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from monitor.app import HOUR_MS, open_data
-from monitor.configuration import config_folder, read_configuration
+from monitor.configuration import read_configuration
+from monitor.folders import config_folder
 from monitor.settings import Settings
 from monitor.simulate import Simulation
 from streams.ports import Record

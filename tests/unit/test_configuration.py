@@ -11,14 +11,12 @@ from monitor.cli.failure import Failure
 from monitor.cli.output import failures
 from monitor.configuration import (
     Configuration,
-    ConfigurationError,
     build_engine,
     compiled,
-    config_folder,
-    pack_folders,
     read_configuration,
 )
 from monitor.core.rating_config import RatingConfig
+from monitor.folders import ConfigurationError, config_folder, pack_folders
 from monitor.settings import Settings
 from monitor.testing import configuration
 
