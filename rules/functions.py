@@ -58,7 +58,7 @@ FUNCTIONS = {
             parameters=("time",),
             result="number",
             code="PERIODS.business_days({0}, t)",
-            about="business days begun after the day of a time, up to that of the event, at most 400 days back",
+            about="business days begun since the day of a time, at most 400 days back",
             example="business_days(booked_date) > 1",
         ),
         Function(
