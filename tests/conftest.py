@@ -52,8 +52,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if reasons and os.environ.get("RISKMON_TEST_SERVERS") == "all":
         raise pytest.UsageError("\n".join(reasons.values()))
     for item in items:
+        item.add_marker(pytest.mark.xdist_group(_together(item)))
         for marker in sorted(reasons.keys() & {mark.name for mark in item.iter_markers()}):
             item.add_marker(pytest.mark.skip(reason=reasons[marker]))
+
+
+def _together(item: pytest.Item) -> str:
+    """Name what stays in one process when several test: a file; all that share one Kafka; a rule pack."""
+    if item.get_closest_marker("kafka") or "cluster" in item.path.parts:
+        return "kafka"
+    return str(item.path.parent if item.path.suffix == ".yaml" else item.path)
 
 
 @pytest.fixture(scope="session")
