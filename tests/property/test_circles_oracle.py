@@ -2,64 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-
-import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
+from oracle_streams import CODEC, DAY_MS, GRACE_MS, HOUR_MS, engine_of, event_of, rule_showing
 
-from monitor.core.engine import Engine
-from monitor.core.periods import Periods
-from monitor.core.rating import Rater
-from monitor.core.rating_config import RatingConfig
-from rules.compile import compile_rulebook
-from rules.loader import read_rule
-from rules.vocabulary import load_vocabulary
-from streams.codec import Codec, encode
+from streams.codec import encode
 from streams.wire import Facts, decode_facts
 from streams.wire import encode as to_wire
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
-GRACE_MS = 72 * HOUR_MS
 START_MS = 1_770_000_000_000
-RULE = """
-id: T-1
-title: money that comes back
-dimension: compliance
-on: payment.transfer
-let:
-  three: cycle(amount, 2d)
-  two: cycle(amount, 2d, within=0, length=2)
-  large: cycle(amount, 2d, where=amount >= 95 EUR)
-when: amount >= 0 EUR
-points: 1
-severity: info
-status: live
-say: hit
-why: x
-source: x
-triage: x
-owner: x
-"""
+LETS = {
+    "three": "cycle(amount, 2d)",
+    "two": "cycle(amount, 2d, within=0, length=2)",
+    "large": "cycle(amount, 2d, where=amount >= 95 EUR)",
+}
 OWNERS = {"a1": "a", "a2": "a", "b1": "b", "c1": "c"}
 """Accounts of customers; x and y are held elsewhere."""
-CODEC = Codec(load_vocabulary(), "EUR")
-
-
-def build():
-    rule = read_rule(Path("T-1.yaml"), RULE, "test")
-    book = compile_rulebook([rule], load_vocabulary(), {}, base_currency="EUR", grace_ms=GRACE_MS)
-    path = Path(__file__).parents[2] / "config" / "rating.yaml"
-    rater = Rater(RatingConfig.from_plain(yaml.safe_load(path.read_text(encoding="utf-8"))))
-    return Engine(
-        book, load_vocabulary(), rater, Periods("Europe/Berlin"), lambda units, *_: units,
-        base_currency="EUR", grace_ms=GRACE_MS,
-    )  # fmt: skip
-
-
-ENGINE = build()
+ENGINE = engine_of(rule_showing(LETS))
 
 
 def fits(within, *amounts):
@@ -119,17 +78,17 @@ steps = st.lists(
 
 
 def record(number, time_ms, step):
-    plain = {
-        "event_id": f"e{number}",
-        "event_type": "payment.transfer",
-        "occurred_at": (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)).isoformat(),
-        "customer_id": OWNERS[step["account"]],
-        "account_id": step["account"],
-        "amount": str(step["euro"]),
-        "currency": "EUR",
-        "direction": step["direction"],
-    }
-    return plain | ({"counterparty": {"account": step["other"]}} if step["other"] else {})
+    return event_of(
+        f"e{number}",
+        "payment.transfer",
+        time_ms,
+        customer_id=OWNERS[step["account"]],
+        account_id=step["account"],
+        amount=str(step["euro"]),
+        currency="EUR",
+        direction=step["direction"],
+        counterparty={"account": step["other"]} if step["other"] else None,
+    )
 
 
 class Stages:

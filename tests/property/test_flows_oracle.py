@@ -3,49 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
-from functools import cache
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from monitor.core.engine import Engine
-from monitor.core.periods import Periods
-from monitor.core.rating import Rater
-from monitor.core.rating_config import RatingConfig
-from rules.compile import compile_rulebook
-from rules.loader import read_rule
-from rules.vocabulary import load_vocabulary
-from streams.codec import Codec, encode
+from oracle_streams import DAY_MS, GRACE_MS, HOUR_MS, accepted, engine_of, rule_showing
 
 ZONE = ZoneInfo("Europe/Berlin")
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
-GRACE_MS = 72 * HOUR_MS
 START_MS = int(datetime(2026, 3, 27, 9, tzinfo=ZONE).timestamp() * 1000)
 """The clock goes forward two days later."""
-RULE = """
-id: T-1
-title: everything
-dimension: fraud
-on: payment.transfer
-let:
-{lets}
-when: amount >= 0 EUR
-points: 1
-severity: info
-status: live
-say: hit
-why: x
-source: x
-triage: x
-owner: x
-"""
 LETS = {
     "stayed": "retention(amount, 3d) / 1ms",
     "stayed_of_two": "retention(amount, 3d, min_n=2) / 1ms",
@@ -56,23 +25,7 @@ LETS = {
     "within_6h": "turned_over(amount, 3d, within=6h)",
     "within_6h_of_two": "turned_over(amount, 3d, within=6h, min_n=2)",
 }
-CODEC = Codec(load_vocabulary(), "EUR")
-
-
-@cache
-def engine_of(lets: tuple[tuple[str, str], ...]) -> Engine:
-    text = "\n".join(f"  {name}: '{expression}'" for name, expression in lets)
-    rule = read_rule(Path("T-1.yaml"), RULE.format(lets=text), "test")
-    book = compile_rulebook([rule], load_vocabulary(), {}, base_currency="EUR", grace_ms=GRACE_MS)
-    path = Path(__file__).parents[2] / "config" / "rating.yaml"
-    rater = Rater(RatingConfig.from_plain(yaml.safe_load(path.read_text(encoding="utf-8"))))
-    return Engine(
-        book, load_vocabulary(), rater, Periods("Europe/Berlin"), lambda units, *_: units,
-        base_currency="EUR", grace_ms=GRACE_MS,
-    )  # fmt: skip
-
-
-ENGINE = engine_of(tuple(LETS.items()))
+ENGINE = engine_of(rule_showing(LETS))
 
 
 def day_of(time_ms):
@@ -161,18 +114,14 @@ steps = st.lists(
 )
 
 
-def record(number, time_ms, step):
-    plain = {
-        "event_id": f"e{number}",
-        "event_type": "payment.transfer",
-        "occurred_at": (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)).isoformat(),
-        "customer_id": "c",
+def fields(kind, step):
+    return {
         "amount": Decimal(step["cents"]) / 100,
         "currency": "EUR",
         "direction": step["direction"],
+        "rail": step["rail"],
+        "account_id": step["account"],
     }
-    plain |= {"rail": step["rail"]} if step["rail"] else {}
-    return plain | ({"account_id": step["account"]} if step["account"] else {})
 
 
 def agrees(shown, exact):
@@ -192,33 +141,13 @@ def pay(direction, cents, ahead_ms):
 @example([pay("in", 100, 0), pay("out", 100, 6 * HOUR_MS)])
 @example([pay("in", 100, 0), pay("out", 100, 6 * HOUR_MS - 1)])
 def test_flows_equal_matching_every_cent_by_hand(stream):
-    state, latest_ms, now_ms = ENGINE.new_state("customer"), START_MS, -1
-    sent, moves = {}, {}
-    for number, step in enumerate(stream):
-        if step["restart"]:
-            state = ENGINE.restore("customer", state.pack())
-        recent = list(sent)[-10:]
-        if step["what"] == "again" and recent:
-            again = CODEC.decode(sent[recent[step["pick"] % len(recent)]])
-            assert ENGINE.assess(again, "customer", "c", state).duplicate
+    moves = {}
+    for one in accepted(ENGINE, START_MS, stream, fields):
+        if one.undone is not None:
+            del moves[one.undone]
             continue
-        latest_ms += step["ahead_ms"]
-        time_ms = latest_ms - step["late_ms"]
-        plain = record(number, time_ms, step)
-        undone = list(moves)[-5:] if step["what"] == "reverse" else []
-        if undone:
-            plain["reversal_of"] = undone[step["pick"] % len(undone)]
-        sent[plain["event_id"]] = encode(plain)
-        answer = ENGINE.assess(CODEC.decode(sent[plain["event_id"]]), "customer", "c", state)
-        assert answer.failures == []
-        if answer.too_late:
-            continue
-        now_ms = max(now_ms, time_ms)
-        if undone:
-            del moves[plain["reversal_of"]]
-            continue
-        own = step | {"time_ms": time_ms, "place": number}
-        moves[plain["event_id"]] = own
-        expected = answers(list(moves.values()), own, now_ms)
-        saw = {name: answer.hits[0].saw[name] for name in LETS}
+        own = one.step | {"time_ms": one.time_ms, "place": one.place}
+        moves[one.place] = own
+        expected = answers(list(moves.values()), own, one.now_ms)
+        saw = {name: one.saw[name] for name in LETS}
         assert {n: (saw[n], expected[n]) for n in LETS if not agrees(saw[n], expected[n])} == {}

@@ -2,70 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
 
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from oracle_streams import DAY_MS, GRACE_MS, HOUR_MS, accepted, engine_of, rule_showing
 
-from monitor.core.engine import Engine
-from monitor.core.periods import Periods
-from monitor.core.rating import Rater
-from monitor.core.rating_config import RatingConfig
-from rules.compile import compile_rulebook
-from rules.loader import read_rule
 from rules.model import Entry, ListData
-from rules.vocabulary import load_vocabulary
-from streams.codec import Codec, encode
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
-GRACE_MS = 72 * HOUR_MS
 START_MS = 1_770_000_000_000
-RULE = """
-id: T-1
-title: neighbours
-dimension: compliance
-on: payment.transfer
-let:
-  near: neighbour(amount, 3d, at_least=100 EUR, among=list.bad)
-  paid: neighbour(amount, 3d, among=list.bad, where=direction == "out" and amount > 0 EUR)
-  dated: neighbour(amount, 3d, at_least=100 EUR, among=list.lately)
-  rare: rarity((rail, floor(hour(occurred_at) / 6)), 3d)
-  rare_of_three: rarity(rail, 3d, min_n=3)
-  ways: distinct(together(rail, direction), 3d)
-when: amount >= 0 EUR
-points: 1
-severity: info
-status: live
-say: hit
-why: x
-source: x
-triage: x
-owner: x
-"""
+LETS = {
+    "near": "neighbour(amount, 3d, at_least=100 EUR, among=list.bad)",
+    "paid": 'neighbour(amount, 3d, among=list.bad, where=direction == "out" and amount > 0 EUR)',
+    "dated": "neighbour(amount, 3d, at_least=100 EUR, among=list.lately)",
+    "rare": "rarity((rail, floor(hour(occurred_at) / 6)), 3d)",
+    "rare_of_three": "rarity(rail, 3d, min_n=3)",
+    "ways": "distinct(together(rail, direction), 3d)",
+}
 LISTS = {
     "bad": ListData("bad", "1", frozenset({"x", "y", "far"})),
     "lately": ListData("lately", "1", frozenset(), more=(Entry("x", from_ms=START_MS + DAY_MS),)),
 }
-CODEC = Codec(load_vocabulary(), "EUR")
-
-
-def build():
-    rule = read_rule(Path("T-1.yaml"), RULE, "test")
-    book = compile_rulebook([rule], load_vocabulary(), LISTS, base_currency="EUR", grace_ms=GRACE_MS)
-    path = Path(__file__).parents[2] / "config" / "rating.yaml"
-    rater = Rater(RatingConfig.from_plain(yaml.safe_load(path.read_text(encoding="utf-8"))))
-    return Engine(
-        book, load_vocabulary(), rater, Periods("UTC"), lambda units, *_: units,
-        base_currency="EUR", grace_ms=GRACE_MS,
-    )  # fmt: skip
-
-
-ENGINE = build()
+ENGINE = engine_of(rule_showing(LETS), lists=LISTS, zone="UTC")
 
 
 def near(moves, parties, least):
@@ -113,18 +72,14 @@ steps = st.lists(
 )
 
 
-def record(number, time_ms, step):
-    plain = {
-        "event_id": f"e{number}",
-        "event_type": "payment.transfer",
-        "occurred_at": (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)).isoformat(),
-        "customer_id": "c",
+def fields(kind, step):
+    return {
         "amount": Decimal(step["cents"]) / 100,
         "currency": "EUR",
         "direction": step["direction"],
+        "rail": step["rail"],
+        "counterparty": {"account": step["party"]} if step["party"] else None,
     }
-    plain |= {"rail": step["rail"]} if step["rail"] else {}
-    return plain | ({"counterparty": {"account": step["party"]}} if step["party"] else {})
 
 
 def agrees(shown, exact):
@@ -135,33 +90,13 @@ def agrees(shown, exact):
 
 @given(steps)
 def test_neighbours_and_rarities_equal_a_reading_of_all_payments(stream):
-    state, latest_ms, now_ms = ENGINE.new_state("customer"), START_MS, -1
-    sent, moves = {}, {}
-    for number, step in enumerate(stream):
-        if step["restart"]:
-            state = ENGINE.restore("customer", state.pack())
-        recent = list(sent)[-10:]
-        if step["what"] == "again" and recent:
-            again = CODEC.decode(sent[recent[step["pick"] % len(recent)]])
-            assert ENGINE.assess(again, "customer", "c", state).duplicate
+    moves = {}
+    for one in accepted(ENGINE, START_MS, stream, fields):
+        if one.undone is not None:
+            del moves[one.undone]
             continue
-        latest_ms += step["ahead_ms"]
-        time_ms = latest_ms - step["late_ms"]
-        plain = record(number, time_ms, step)
-        undone = list(moves)[-5:] if step["what"] == "reverse" else []
-        if undone:
-            plain["reversal_of"] = undone[step["pick"] % len(undone)]
-        sent[plain["event_id"]] = encode(plain)
-        answer = ENGINE.assess(CODEC.decode(sent[plain["event_id"]]), "customer", "c", state)
-        assert answer.failures == []
-        if answer.too_late:
-            continue
-        now_ms = max(now_ms, time_ms)
-        if undone:
-            del moves[plain["reversal_of"]]
-            continue
-        own = step | {"time_ms": time_ms, "place": number}
-        moves[plain["event_id"]] = own
-        expected = answers(list(moves.values()), own, now_ms)
-        saw = answer.hits[0].saw
-        assert {n: (saw[n], expected[n]) for n in expected if not agrees(saw[n], expected[n])} == {}
+        own = one.step | {"time_ms": one.time_ms, "place": one.place}
+        moves[one.place] = own
+        expected = answers(list(moves.values()), own, one.now_ms)
+        saw = one.saw
+        assert {n: (saw[n], expected[n]) for n in LETS if not agrees(saw[n], expected[n])} == {}

@@ -7,52 +7,22 @@ institution's zone changes its clocks inside them. The oracle keeps a plain list
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-
-from monitor.core.engine import Engine
-from monitor.core.periods import Periods
-from monitor.core.rating import Rater
-from monitor.core.rating_config import RatingConfig
-from rules.compile import compile_rulebook
-from rules.loader import read_rule
-from rules.vocabulary import load_vocabulary
-from streams.codec import Codec, encode
+from oracle_streams import DAY_MS, GRACE_MS, HOUR_MS, accepted, engine_of, rule_showing
 
 ZONE = ZoneInfo("Europe/Berlin")
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
-GRACE_MS = 72 * HOUR_MS
 STARTS = [
     int(datetime(2026, 3, 27, 9, tzinfo=ZONE).timestamp() * 1000),  # the clock goes forward two days later
     int(datetime(2026, 10, 23, 9, tzinfo=ZONE).timestamp() * 1000),  # back
     int(datetime(2026, 12, 30, 9, tzinfo=ZONE).timestamp() * 1000),
 ]
-RULE = """
-id: T-1
-title: everything
-dimension: fraud
-on: [payment.transfer, cash.deposit]
-let:
-{lets}
-when: amount >= 0 EUR
-points: 1
-severity: info
-status: live
-say: hit
-why: x
-source: x
-triage: x
-owner: x
-"""
 LETS = {
     "count_24h": "count(24h)",
     "sum_in": 'sum(amount, 24h, where=direction == "in")',
@@ -179,28 +149,7 @@ class Oracle:
         return found
 
 
-def build() -> tuple[Engine, Codec]:
-    lets = "\n".join(f"  {name}: '{text}'" for name, text in LETS.items())
-    rule = read_rule(Path("T-1.yaml"), RULE.format(lets=lets), "test")
-    book = compile_rulebook([rule], load_vocabulary(), {}, base_currency="EUR", grace_ms=GRACE_MS)
-    rating = yaml.safe_load(
-        (Path(__file__).parents[2] / "config" / "rating.yaml").read_text(encoding="utf-8")
-    )
-    rater = Rater(RatingConfig.from_plain(rating))
-    periods = Periods("Europe/Berlin")
-    engine = Engine(
-        book,
-        load_vocabulary(),
-        rater,
-        periods,
-        lambda units, *_: units,
-        base_currency="EUR",
-        grace_ms=GRACE_MS,
-    )
-    return engine, Codec(load_vocabulary(), "EUR")
-
-
-ENGINE, CODEC = build()
+ENGINE = engine_of(rule_showing(LETS, on="[payment.transfer, cash.deposit]"))
 
 steps = st.lists(
     st.fixed_dictionaries(
@@ -225,17 +174,16 @@ steps = st.lists(
 )
 
 
-def record(kind, number, time_ms, step):
-    plain = {
-        "event_id": f"e{number}",
-        "event_type": kind,
-        "occurred_at": (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)).isoformat(),
-        "customer_id": "c",
+def fields(kind, step):
+    account = {"account_id": step["account"]}
+    if kind == "auth.login":
+        return account
+    return account | {
+        "amount": Decimal(step["cents"]) / 100,
+        "currency": "EUR",
+        "direction": step["direction"],
+        "counterparty": {"account": step["party"]} if step["party"] else None,
     }
-    if kind != "auth.login":
-        plain |= {"amount": Decimal(step["cents"]) / 100, "currency": "EUR", "direction": step["direction"]}
-        plain |= {"counterparty": {"account": step["party"]}} if step["party"] else {}
-    return plain | ({"account_id": step["account"]} if step["account"] else {})
 
 
 def number_of(shown):
@@ -250,46 +198,20 @@ def agrees(shown, exact):
 
 @given(st.sampled_from(STARTS), steps)
 def test_compiled_aggregates_equal_a_brute_force_oracle(start_ms, stream):
-    oracle, state, latest_ms = Oracle(), ENGINE.new_state("customer"), start_ms
-    sent, moves, hits = {}, {}, {}
-    for number, step in enumerate(stream):
-        if step["restart"]:
-            due_ms, state = state.due_ms, ENGINE.restore("customer", state.pack())
-            state.due_ms = due_ms
-        recent = list(sent)[-10:]
-        if step["what"] == "again" and recent:
-            again = recent[step["pick"] % len(recent)]
-            answer = ENGINE.assess(CODEC.decode(sent[again]), "customer", "c", state)
-            assert answer.duplicate
-            assert [hit.saw for hit in answer.hits] == hits[again]
-            continue
-        latest_ms += step["ahead_ms"]
-        time_ms = max(latest_ms - step["late_ms"], 0)
-        kind = step["what"] if step["what"] in ("cash.deposit", "auth.login") else "payment.transfer"
-        plain = record(kind, number, time_ms, step)
-        undone = list(moves)[-5:] if step["what"] == "reverse" else []
-        if undone:
-            plain["reversal_of"] = undone[step["pick"] % len(undone)]
-        sent[plain["event_id"]] = encode(plain)
-        answer = ENGINE.assess(CODEC.decode(sent[plain["event_id"]]), "customer", "c", state)
-        hits[plain["event_id"]] = [hit.saw for hit in answer.hits]
-        assert answer.failures == []
-        assert answer.too_late == (time_ms < oracle.now_ms - GRACE_MS)
-        if answer.too_late:
-            continue
-        oracle.now_ms = max(oracle.now_ms, time_ms)
-        if undone:
-            move = moves.pop(plain["reversal_of"])
-            oracle.moves = [other for other in oracle.moves if other is not move]
-        elif kind == "auth.login":
-            oracle.login_ms = max(time_ms, oracle.login_ms or 0)
+    oracle = Oracle()
+    for one in accepted(ENGINE, start_ms, stream, fields, lasting=["auth.login"]):
+        oracle.now_ms = one.now_ms
+        if one.undone is not None:
+            oracle.moves = [other for other in oracle.moves if other.place != one.undone]
+        elif one.kind == "auth.login":
+            oracle.login_ms = max(one.time_ms, oracle.login_ms or 0)
         else:
-            amount = Fraction(step["cents"], 100)
-            move = Move(time_ms, number, kind, amount, step["direction"], step["party"], step["account"])
-            moves[plain["event_id"]] = move
+            step, amount = one.step, Fraction(one.step["cents"], 100)
+            move = Move(
+                one.time_ms, one.place, one.kind, amount, step["direction"], step["party"], step["account"]
+            )
             oracle.moves.append(move)
-            (saw,) = hits[plain["event_id"]]
-            expected = oracle.answers(move)
+            saw, expected = one.saw, oracle.answers(move)
             assert {name: saw[name] for name in LETS if not agrees(saw[name], expected[name])} == {}, expected
 
 

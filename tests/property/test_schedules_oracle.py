@@ -8,81 +8,47 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from oracle_streams import CODEC, DAY_MS, GRACE_MS, HOUR_MS, engine_of, rule_showing
 
 from monitor.core.engine import Engine
 from monitor.core.periods import Periods
-from monitor.core.rating import Rater
-from monitor.core.rating_config import RatingConfig
-from rules.compile import compile_rulebook
-from rules.loader import read_rule
-from rules.vocabulary import load_vocabulary
-from streams.codec import Codec, encode
+from streams.codec import encode
 
 ZONE = ZoneInfo("Europe/Berlin")
 DAY = timedelta(days=1)
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
-GRACE_MS = 72 * HOUR_MS
 HOLIDAYS = frozenset({date(2026, 4, 3), date(2026, 4, 6)})
 STARTS = [
     int(datetime(2026, 3, 26, 9, tzinfo=ZONE).timestamp() * 1000),  # clocks change, then Easter
     int(datetime(2026, 10, 23, 22, tzinfo=ZONE).timestamp() * 1000),
     int(datetime(2027, 1, 29, 9, tzinfo=ZONE).timestamp() * 1000),  # a short month follows
 ]
-RULE = """
-id: {id}
-title: {id}
-dimension: compliance
-on: {on}
-let:
-  seen: {seen}
-when: {when}
-points: 1
-severity: info
-status: live
-say: hit
-why: x
-source: x
-triage: x
-owner: x
-"""
-SEEN = "count(3d, of=payment.transfer)"
+SEEN = {"seen": "count(3d, of=payment.transfer)"}
 SCHEDULES = ("day", "business day", "week", "month")
+WAITS = {"T-8": "3bd", "T-9": "1 month"}
 RULES = [
     *(
-        RULE.format(id=f"T-{n}", on=f"every {unit}", seen=SEEN, when="count(30d, of=payment.transfer) >= 0")
+        rule_showing(SEEN, name=f"T-{n}", on=f"every {unit}", when="count(30d, of=payment.transfer) >= 0")
         for n, unit in enumerate(SCHEDULES)
     ),
-    RULE.format(
-        id="T-8", on="loan.repayment_due", seen=SEEN,
-        when="absent(loan.repayment, for=3bd, after=loan.repayment_due, key=loan_id)",
-    ),
-    RULE.format(
-        id="T-9", on="loan.repayment_due", seen=SEEN,
-        when="absent(loan.repayment, for=1 month, after=loan.repayment_due, key=loan_id)",
+    *(
+        rule_showing(
+            SEEN, name=name, on="loan.repayment_due",
+            when=f"absent(loan.repayment, for={length}, after=loan.repayment_due, key=loan_id)",
+        )
+        for name, length in WAITS.items()
     ),
 ]  # fmt: skip
-CODEC = Codec(load_vocabulary(), "EUR")
 
 
 @cache
 def engine() -> Engine:
-    rules = [read_rule(Path(f"{text.split()[1]}.yaml"), text, "test") for text in RULES]
-    book = compile_rulebook(rules, load_vocabulary(), {}, base_currency="EUR", grace_ms=GRACE_MS)
-    config = Path(__file__).parents[2] / "config" / "rating.yaml"
-    rater = Rater(RatingConfig.from_plain(yaml.safe_load(config.read_text(encoding="utf-8"))))
-    return Engine(
-        book, load_vocabulary(), rater, Periods("Europe/Berlin", HOLIDAYS), lambda units, *_: units,
-        base_currency="EUR", grace_ms=GRACE_MS,
-    )  # fmt: skip
+    return engine_of(*RULES, holidays=HOLIDAYS)
 
 
 def local(time_ms: int) -> datetime:

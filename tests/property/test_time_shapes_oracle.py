@@ -7,32 +7,19 @@ its clocks inside them and has holidays. The oracle knows dates alone and counts
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
-from pathlib import Path
 from statistics import mean, pstdev
 from zoneinfo import ZoneInfo
 
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-
-from monitor.core.engine import Engine
-from monitor.core.periods import Periods
-from monitor.core.rating import Rater
-from monitor.core.rating_config import RatingConfig
-from rules.compile import compile_rulebook
-from rules.loader import read_rule
-from rules.vocabulary import load_vocabulary
-from streams.codec import Codec, encode
+from oracle_streams import DAY_MS, GRACE_MS, HOUR_MS, accepted, engine_of, rule_showing
 
 ZONE = ZoneInfo("Europe/Berlin")
 DAY = timedelta(days=1)
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
-GRACE_MS = 72 * HOUR_MS
 CARRIED_MS = 92 * DAY_MS
 HOLIDAYS = frozenset({date(2026, 4, 3), date(2026, 4, 6), date(2026, 12, 25), date(2027, 1, 1)})
 STARTS = [
@@ -40,23 +27,6 @@ STARTS = [
     int(datetime(2026, 10, 23, 9, tzinfo=ZONE).timestamp() * 1000),
     int(datetime(2026, 12, 22, 9, tzinfo=ZONE).timestamp() * 1000),
 ]
-RULE = """
-id: T-1
-title: everything
-dimension: fraud
-on: [payment.transfer, cash.deposit]
-let:
-{lets}
-when: amount >= 0 EUR
-points: 1
-severity: info
-status: live
-say: hit
-why: x
-source: x
-triage: x
-owner: x
-"""
 NET = 'sum(if(direction == "in", amount, -amount))'
 HELD = "last(balance, of=balance.snapshot)"
 LETS = {
@@ -369,19 +339,7 @@ def next_business(day: date) -> date:
     return day
 
 
-def build(text: str, *, holidays: frozenset[date] = HOLIDAYS) -> Engine:
-    rule = read_rule(Path("T-1.yaml"), text, "test")
-    book = compile_rulebook([rule], load_vocabulary(), {}, base_currency="EUR", grace_ms=GRACE_MS)
-    config = Path(__file__).parents[2] / "config" / "rating.yaml"
-    rater = Rater(RatingConfig.from_plain(yaml.safe_load(config.read_text(encoding="utf-8"))))
-    return Engine(
-        book, load_vocabulary(), rater, Periods("Europe/Berlin", holidays), lambda units, *_: units,
-        base_currency="EUR", grace_ms=GRACE_MS,
-    )  # fmt: skip
-
-
-ENGINE = build(RULE.format(lets="\n".join(f"  {name}: '{text}'" for name, text in LETS.items())))
-CODEC = Codec(load_vocabulary(), "EUR")
+ENGINE = engine_of(rule_showing(LETS, on="[payment.transfer, cash.deposit]"), holidays=HOLIDAYS)
 KINDS = ["payment.transfer"] * 6 + ["cash.deposit"] * 2 + ["balance.snapshot"] * 3 + ["auth.login", "reverse"]
 
 steps = st.lists(
@@ -404,19 +362,17 @@ steps = st.lists(
 )
 
 
-def record(kind, number, time_ms, step):
-    plain = {
-        "event_id": f"e{number}",
-        "event_type": kind,
-        "occurred_at": (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)).isoformat(),
-        "customer_id": "c",
-    }
+def fields(kind, step):
+    if kind == "auth.login":
+        return {}
     if kind == "balance.snapshot":
-        plain |= {"balance": Decimal(step["cents"] - 8_000) / 100, "currency": "EUR"}
-    elif kind != "auth.login":
-        plain |= {"amount": Decimal(step["cents"]) / 100, "currency": "EUR", "direction": step["direction"]}
-        plain |= {"counterparty": {"account": step["party"]}} if step["party"] else {}
-    return plain
+        return {"balance": Decimal(step["cents"] - 8_000) / 100, "currency": "EUR"}
+    return {
+        "amount": Decimal(step["cents"]) / 100,
+        "currency": "EUR",
+        "direction": step["direction"],
+        "counterparty": {"account": step["party"]} if step["party"] else None,
+    }
 
 
 def number_of(shown):
@@ -431,39 +387,22 @@ def agrees(shown, exact):
 
 @given(st.sampled_from(STARTS), steps)
 def test_values_of_periods_equal_a_brute_force_oracle(start_ms, stream):
-    oracle, state, latest_ms = Oracle(), ENGINE.new_state("customer"), start_ms
-    moves = {}
-    for number, step in enumerate(stream):
-        if step["restart"]:
-            due_ms, state = state.due_ms, ENGINE.restore("customer", state.pack())
-            state.due_ms = due_ms
-        latest_ms += step["ahead_ms"]
-        time_ms = latest_ms - step["late_ms"]
-        kind = "payment.transfer" if step["what"] == "reverse" else step["what"]
-        plain = record(kind, number, time_ms, step)
-        undone = list(moves)[-5:] if step["what"] == "reverse" else []
-        if undone:
-            plain["reversal_of"] = undone[step["pick"] % len(undone)]
-        answer = ENGINE.assess(CODEC.decode(encode(plain)), "customer", "c", state)
-        assert answer.failures == []
-        if answer.too_late:
+    oracle = Oracle()
+    for one in accepted(ENGINE, start_ms, stream, fields, lasting=["auth.login"]):
+        oracle.now_ms = one.now_ms
+        if one.undone is not None:
+            oracle.moves = [other for other in oracle.moves if other.place != one.undone]
             continue
-        oracle.now_ms = max(oracle.now_ms, time_ms)
-        if undone:
-            gone = moves.pop(plain["reversal_of"])
-            oracle.moves = [other for other in oracle.moves if other is not gone]
+        if one.kind == "auth.login":
+            oracle.login_ms = max(one.time_ms, oracle.login_ms)
             continue
-        if kind == "auth.login":
-            oracle.login_ms = max(time_ms, oracle.login_ms)
-            continue
-        value = Fraction(step["cents"] - (8_000 if kind == "balance.snapshot" else 0), 100)
-        move = Move(time_ms, number, kind, value, step["direction"], step["party"])
-        moves[plain["event_id"]] = move
+        step, owed = one.step, 8_000 if one.kind == "balance.snapshot" else 0
+        value = Fraction(step["cents"] - owed, 100)
+        move = Move(one.time_ms, one.place, one.kind, value, step["direction"], step["party"])
         oracle.moves.append(move)
-        if kind != "balance.snapshot":
-            (hit,) = answer.hits
-            expected = oracle.answers(move)
-            wrong = {name: (hit.saw[name], expected[name]) for name in LETS}
+        if one.kind != "balance.snapshot":
+            saw, expected = one.saw, oracle.answers(move)
+            wrong = {name: (saw[name], expected[name]) for name in LETS}
             assert {name: pair for name, pair in wrong.items() if not agrees(*pair)} == {}
         oracle.note(move)
 
