@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, field
-from typing import Any
 
 from monitor.ruletest.case import Case
 from monitor.ruletest.coverage import forced
@@ -16,8 +15,8 @@ from monitor.ruletest.playing import play
 from monitor.ruletest.running import RuleTests
 from monitor.ruletest.timeline import Timeline
 from monitor.ruletest.variants import Subject, Variant
+from monitor.ruletest.workers import bench_here, workers
 from rules.errors import Mistake, RuleError
-from rules.vocabulary import load_vocabulary
 
 KINDS = {"conditions": forced, "thresholds": mutants}
 """What is asked of the cases: sub-conditions decided, thresholds held at their edge."""
@@ -105,23 +104,15 @@ def _here(
 def _apart(
     bench: RuleTests, cases: Mapping[str, Sequence[Case]], jobs: int, done: Callable[[str], None]
 ) -> Iterator[Noticed]:
-    with ProcessPoolExecutor(jobs, initializer=_begin, initargs=bench.arguments) as pool:
+    with workers(bench, jobs) as pool:
         waiting = {pool.submit(_work, rule, own): rule for rule, own in cases.items()}
         for future in as_completed(waiting):
             yield future.result()
             done(waiting[future])
 
 
-_BENCH: list[RuleTests] = []
-"""The rules of a worker process; set once when it starts."""
-
-
-def _begin(rules: Any, lists: Any, predicates: Any, rating: Any, rates: Any, more: Any) -> None:
-    _BENCH.append(RuleTests(rules, load_vocabulary(), lists, predicates, rating, rates, **more))
-
-
 def _work(rule: str, cases: Sequence[Case]) -> Noticed:
-    return noticed(_BENCH[0], rule, cases)
+    return noticed(bench_here(), rule, cases)
 
 
 def _merged(results: Sequence[Noticed]) -> Sequence[Noticed]:

@@ -1,0 +1,92 @@
+"""Processes that test rules side by side: each has the rules of the one that started it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from monitor.ruletest.case import Case
+from monitor.ruletest.running import RuleTests
+from rules.errors import Mistake, RuleError
+from rules.vocabulary import load_vocabulary
+
+FEW = 16
+"""So few rules are tested before another process has come up."""
+_BENCH: list[RuleTests] = []
+"""The rules of a worker process; set once when it starts."""
+
+
+def workers(bench: RuleTests, jobs: int) -> ProcessPoolExecutor:
+    """Return processes in which `bench_here` has the same rules."""
+    return ProcessPoolExecutor(jobs, initializer=_begin, initargs=bench.arguments)
+
+
+def bench_here() -> RuleTests:
+    """Return the rules of this worker."""
+    return _BENCH[0]
+
+
+def _begin(rules: Any, lists: Any, predicates: Any, rating: Any, rates: Any, more: Any) -> None:
+    _BENCH.append(RuleTests(rules, load_vocabulary(), lists, predicates, rating, rates, **more))
+
+
+@dataclass(frozen=True, slots=True)
+class _Tested:
+    """What one rule's cases told."""
+
+    failures: Sequence[list[str]]
+    """By case."""
+    mistakes: Sequence[Mistake]
+
+
+def all_failures(bench: RuleTests, cases: Sequence[Case], jobs: int) -> list[list[str]]:
+    """Return what is wrong with the rules by each case, in the order of the cases.
+
+    Parameters
+    ----------
+    jobs
+        How many processes; this one alone where it is 1, or the rules are few.
+
+    Raises
+    ------
+    RuleError
+        With every mistake of all rules, those without cases included.
+    """
+    by_rule: dict[str, list[int]] = {rule: [] for rule in bench.rules}
+    for number, case in enumerate(cases):
+        by_rule.setdefault(case.rule, []).append(number)
+    work = {rule: [cases[number] for number in numbers] for rule, numbers in by_rule.items()}
+    tested = list(_here(bench, work) if jobs == 1 or len(work) <= FEW else _apart(bench, work, jobs))
+    mistakes = [mistake for one in tested for mistake in one.mistakes]
+    if mistakes:
+        raise RuleError(mistakes)
+    numbered = zip(
+        chain.from_iterable(by_rule.values()),
+        chain.from_iterable(one.failures for one in tested),
+        strict=True,
+    )
+    return [failures for _, failures in sorted(numbered)]
+
+
+def _here(bench: RuleTests, work: Mapping[str, Sequence[Case]]) -> Iterator[_Tested]:
+    return (_tested(bench, rule, own) for rule, own in work.items())
+
+
+def _apart(bench: RuleTests, work: Mapping[str, Sequence[Case]], jobs: int) -> Iterator[_Tested]:
+    with workers(bench, jobs) as pool:
+        yield from pool.map(_work, work, work.values(), chunksize=4)
+
+
+def _work(rule: str, cases: Sequence[Case]) -> _Tested:
+    return _tested(bench_here(), rule, cases)
+
+
+def _tested(bench: RuleTests, rule: str, cases: Sequence[Case]) -> _Tested:
+    try:
+        bench.compile([rule])
+    except RuleError as error:
+        return _Tested([], error.mistakes)
+    return _Tested([bench.failures(case) for case in cases], [])
