@@ -17,7 +17,7 @@ import rules.check as _check  # noqa: F401  fills the table of checks
 from rules.blocks import Block, nested
 from rules.echoes import ALONE, ECHOES, live_alone
 from rules.errors import ExpressionError, Mistake, RuleError, nearest
-from rules.feeding import slot_blocks
+from rules.feeding import may_hear, slot_blocks
 from rules.figures import origin
 from rules.functions import FUNCTIONS
 from rules.grammar import parse
@@ -246,6 +246,10 @@ class _Compiler:
     def stage_function(self, stage: str, kind: str) -> str | None:
         """Return the function of a stage for a kind, or None where it has nothing to do."""
         plan = self.plans[stage]
+        conditions = self.conditions.get((stage, kind), [])
+        heard = [(place, slot) for place, slot in enumerate(plan.slots) if may_hear(slot, kind)]
+        if not (heard or conditions or kind in plan.exports):
+            return None
         function = Function(f"{stage}__{_identifier(kind)}")
         scope = Scope(
             vocabulary=self.vocabulary,
@@ -260,14 +264,13 @@ class _Compiler:
             predicates=self.predicates,
         )
         before, after, inside = [], [], scope.inside(kind)
-        for place, slot in enumerate(plan.slots):
+        for place, slot in heard:
             early, late = slot_blocks(inside, place, slot, kind)
             before += early
             after += late
         function.lines += nested(before)
         for name, code in plan.exports.get(kind, {}).items():
             function.lines.append(f"{INDENT}F[{name!r}] = {code}")
-        conditions = self.conditions.get((stage, kind), [])
         function.lines += nested(conditions)
         if conditions:
             function.lines.append(

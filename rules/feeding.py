@@ -22,6 +22,11 @@ def slot_blocks(scope: Scope, place: int, slot: Slot, kind: str) -> tuple[list[B
     return early, late
 
 
+def may_hear(slot: Slot, kind: str) -> bool:
+    """Return whether events of a kind may feed a slot."""
+    return not isinstance(slot, SeriesSlot | SightingsSlot | MarkerSlot) or kind in slot.selection.kinds
+
+
 def _under(conditions: tuple[str, ...], blocks: Sequence[Block]) -> list[Block]:
     return [replace(block, conditions=(*conditions, *block.conditions)) for block in blocks]
 
