@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from raised_alert import ALERT as RAISED
 from typer.testing import CliRunner
 
 from alerts import outbox
-from alerts.lifecycle import Action, Alert, Status, act
+from alerts.lifecycle import Action, Status, act
 from alerts.messages import message
 from alerts.ports import Counted, Step
 from alerts.stores.sql import SCHEMA, SqlAlertStore
@@ -27,18 +28,10 @@ from monitor.cli.alerts import app
 from monitor.cli.failure import Failure
 from monitor.cli.running import running_service
 
-ALERT = Alert(
+ALERT = replace(
+    RAISED,
     id="1f3c9b2e" + "0" * 24,
     case_id="c" * 32,
-    subject="customer",
-    subject_id="C-1",
-    rule="A-124",
-    version="0123456789ab",
-    title="Structuring",
-    severity="high",
-    dimension="compliance",
-    priority=48,
-    event_id="tx-1",
     opened_ms=1_760_000_000_000,
     changed_ms=1_760_000_000_000,
     due_ms=1_760_014_400_000,

@@ -4,14 +4,13 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from yaml import safe_load
+from shipped_rating import HIT, PLAIN, START_MS
 
 from monitor.core.assessment import Hit, RatingChange, RatingNotice
 from monitor.core.decisions import IMPOSE, LIFT, OVERRIDE, RESTORE, SUPPRESS, Decision
@@ -21,29 +20,9 @@ from monitor.core.rating_config import DAY_MS, DIMENSIONS, HOUR_MS, RatingConfig
 from monitor.core.rating_shown import Rating
 from monitor.core.show import show_rating
 
-PLAIN = safe_load((Path(__file__).parents[2] / "config" / "rating.yaml").read_text(encoding="utf-8"))
 RATERS = [Rater(RatingConfig.from_plain({**PLAIN, "mode": mode})) for mode in ("noisy_or", "capped_sum")]
-START_MS = 20_000 * DAY_MS
 OUTCOMES = ["false_positive", "true_positive", "true_positive.str_filed", "unclear"]
-BASE = Hit(
-    rule="A-124",
-    version="0" * 12,
-    subject="customer",
-    subject_id="ada",
-    event_id="e",
-    ref=1,
-    time_ms=START_MS,
-    late=False,
-    status="live",
-    title="t",
-    dimension="fraud",
-    severity="high",
-    points=20,
-    alert=False,
-    cooldown_ms=DAY_MS,
-    say="",
-    saw={},
-)
+BASE = replace(HIT, rule="A-124", points=20, alert=False)
 
 hits = st.builds(
     lambda rule, points, late, cooldown: replace(

@@ -8,30 +8,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from raised_alert import ALERT
 
 from alerts import grouping
 from alerts.deadlines import Calendar
 from alerts.lifecycle import NEXT, Action, ActionNotAllowedError, Alert, Status, act
 from alerts.ports import Standing, standing_of
 
-ALERT = Alert(
-    id="1f3c9b2e77aa01d21f3c9b2e77aa01d2",
-    case_id="c",
-    subject="customer",
-    subject_id="C-1",
-    rule="A-124",
-    version="0123456789ab",
-    title="Structuring",
-    severity="high",
-    dimension="compliance",
-    priority=48,
-    event_id="tx-1",
-    opened_ms=1_000,
-    changed_ms=1_000,
-    due_ms=2_000,
-    last_hit_ms=1_000,
-    say="3 deposits",
-)
 TAKEN = replace(ALERT, status=Status.TAKEN, assignee="ada")
 SNOOZED = replace(ALERT, status=Status.SNOOZED, assignee="ada", snoozed_until_ms=9_000)
 CLOSED = replace(ALERT, status=Status.CLOSED, assignee="ada", disposition="duplicate", reason="seen")

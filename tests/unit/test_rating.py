@@ -4,11 +4,10 @@ from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
-from yaml import safe_load
+from shipped_rating import HIT, PLAIN, RATER, START_MS
 
 from monitor.core.assessment import Hit, RatingChange, RatingNotice
 from monitor.core.decisions import LIFT, OVERRIDE, Decision
@@ -19,29 +18,7 @@ from monitor.core.rating_state import Ground
 from monitor.core.show import show_rating
 from rules.vocabulary import load_vocabulary
 
-PLAIN = safe_load((Path(__file__).parents[2] / "config" / "rating.yaml").read_text(encoding="utf-8"))
-RATER = Rater(RatingConfig.from_plain(PLAIN))
-START_MS = 20_000 * DAY_MS
 WHO: dict[str, Any] = {"customer_id": "ada", "cause": "e-1"}
-HIT = Hit(
-    rule="F-308",
-    version="90bc",
-    subject="customer",
-    subject_id="ada",
-    event_id="e-1",
-    ref=1,
-    time_ms=START_MS,
-    late=False,
-    status="live",
-    title="t",
-    dimension="fraud",
-    severity="high",
-    points=40,
-    alert=True,
-    cooldown_ms=DAY_MS,
-    say="",
-    saw={},
-)
 
 
 def apply(state: RatingState, *hits: Hit, at_ms: int = START_MS, **given: Any) -> RatingChange | None:

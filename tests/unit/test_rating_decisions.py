@@ -1,41 +1,20 @@
 """What people decide about ratings, and what officers find: who may, until when, and what it changes."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from yaml import safe_load
+from shipped_rating import HIT as SHIPPED_HIT
+from shipped_rating import RATER, START_MS
 
 from monitor.core.assessment import Hit, RatingChange, RatingNotice
 from monitor.core.decisions import IMPOSE, LIFT, OVERRIDE, RESTORE, SUPPRESS, Decision
-from monitor.core.rating import Rater, RatingState
-from monitor.core.rating_config import DAY_MS, RatingConfig
+from monitor.core.rating import RatingState
+from monitor.core.rating_config import DAY_MS
 from monitor.core.show import show_rating
 
-PLAIN = safe_load((Path(__file__).parents[2] / "config" / "rating.yaml").read_text(encoding="utf-8"))
-RATER = Rater(RatingConfig.from_plain(PLAIN))
-START_MS = 20_000 * DAY_MS
 WHO: dict[str, Any] = {"customer_id": "C-1", "cause": "e-1"}
-HIT = Hit(
-    rule="A-101",
-    version="90bc",
-    subject="customer",
-    subject_id="C-1",
-    event_id="e-1",
-    ref=1,
-    time_ms=START_MS,
-    late=False,
-    status="live",
-    title="t",
-    dimension="compliance",
-    severity="high",
-    points=60,
-    alert=True,
-    cooldown_ms=DAY_MS,
-    say="",
-    saw={},
-)
+HIT = replace(SHIPPED_HIT, rule="A-101", subject_id="C-1", dimension="compliance", points=60)
 
 
 def apply(
