@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -145,13 +145,17 @@ def chosen(db: Database, configuration: Configuration, *, keeps: bool = False) -
     return in_force
 
 
-def archived_rulebooks(db: Database, desk: Desk, *, fills: bool = True) -> ArchivedRulebooks:
+def archived_rulebooks(
+    db: Database, desk: Desk, *, fills: bool = True, stages: Collection[str] | None = None
+) -> ArchivedRulebooks:
     """Return the archive of configurations, by which people change the one in force."""
 
     def take_force(configuration: Configuration) -> None:
         desk.adopt(desk_settings(configuration))
 
-    return ArchivedRulebooks(lambda digest: artifact(db, CONFIGURATION, digest), take_force, fills=fills)
+    return ArchivedRulebooks(
+        lambda digest: artifact(db, CONFIGURATION, digest), take_force, fills=fills, stages=stages
+    )
 
 
 def calm_collector() -> None:

@@ -169,7 +169,7 @@ def _desk_runner(
     configuration = chosen(db, configuration)
     ledger = Ledger(db)
     desk = Desk(SqlAlertStore(db), ledger, desk_settings(configuration))
-    rulebooks = archived_rulebooks(db, desk, fills=False)
+    rulebooks = archived_rulebooks(db, desk, fills=False, stages=topics(settings).stages)
     committer = Committer(store, desk, ledger, DeadLetters(db), sensor, rulebooks)
     versions = Versions(committer, build_codec(configuration).decode)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
@@ -32,6 +32,8 @@ class ArchivedRulebooks:
         that was undone with the one before.
     fills
         Whether windows can be filled from the journal where this runs.
+    stages
+        Kinds of subjects that a cluster has topics for; None: any.
     """
 
     def __init__(
@@ -40,8 +42,9 @@ class ArchivedRulebooks:
         take_force: Callable[[Configuration], None],
         *,
         fills: bool = True,
+        stages: Collection[str] | None = None,
     ) -> None:
-        self._archived, self._take_force = archived, take_force
+        self._archived, self._take_force, self._stages = archived, take_force, stages
         self.fills = fills
 
     def problem(self, digest: str) -> str:
@@ -52,10 +55,11 @@ class ArchivedRulebooks:
         if sha256(archived).hexdigest() != digest:
             return "its archive is not what its hash is of"
         try:
-            archived_parts(archived)
+            asked = archived_parts(archived)[0].rulebook.stages
         except WRONG as error:
             return f"{type(error).__name__}: {error}"
-        return ""
+        missing = [] if self._stages is None else [stage for stage in asked if stage not in self._stages]
+        return f"its rules ask for {', '.join(missing)}, which has no topics" if missing else ""
 
     def needs_approval(self, digest: str) -> bool:
         """Return whether what follows this one takes another person's approval."""
