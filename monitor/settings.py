@@ -218,6 +218,13 @@ class Storage:
     postgres_url_file: str = _setting("")
 
 
+SHIPPED_RARE = (
+    "address", "agent", "bank", "channel", "complaint_group", "depositor", "legal_representative", "partner",
+    "phone", "segment", "workstation",
+)  # fmt: skip
+"""Rare kinds of subjects that shipped rules ask for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kafka:
     """The broker between the roles of a cluster, and how it lets them in."""
@@ -228,8 +235,8 @@ class Kafka:
     """First part of the names of all topics and groups: two monitors may share a broker."""
     partitions: int = _setting(12, _between(1, 1_000))
     """Of every topic between desk and workers; no more workers than these have work at once."""
-    subjects: tuple[str, ...] = _setting((), _rare_subjects)
-    """Rare kinds of subjects that have topics too: those that rules ask for, e.g. `bank`."""
+    subjects: tuple[str, ...] = _setting(SHIPPED_RARE, _rare_subjects)
+    """Rare kinds of subjects that have topics too: at least those that rules ask for."""
     replication: int = _setting(1, _between(1, 10))
     """Copies of every topic: 3 where nothing may be lost with a broker."""
     security: str = _setting("plaintext", _one_of("plaintext", "ssl", "sasl_plaintext", "sasl_ssl"))

@@ -14,7 +14,8 @@ from monitor.ruletest.playing import play
 from monitor.settings import Kafka, Settings
 from rules.compile import compile_rulebook
 from rules.errors import RuleError
-from rules.loader import read_rule
+from rules.lists import load_lists
+from rules.loader import PACKS, load_packs, load_predicates, read_rule
 from rules.vocabulary import load_vocabulary
 
 RULE = """\
@@ -108,6 +109,14 @@ def test_a_hit_about_another_subject_tells_the_customers_it_counted(tmp_path):
 
 
 def test_a_cluster_has_topics_for_rare_subjects_only_where_settings_name_them():
-    assert "bank" not in topics(Settings()).stages
-    assert "bank" in topics(Settings(kafka=Kafka(subjects=("bank",)))).stages
+    assert "household" not in topics(Settings()).stages
+    assert "household" in topics(Settings(kafka=Kafka(subjects=("household",)))).stages
     assert {"customer", "device", "terminal"} <= set(topics(Settings()).stages)
+
+
+def test_as_shipped_a_cluster_has_topics_for_all_that_shipped_rules_ask_for(repository):
+    lists, predicates = load_lists(repository / "config" / "lists"), load_predicates([PACKS])
+    stages = compile_rulebook(load_packs([PACKS]), load_vocabulary(), lists, predicates=predicates).stages
+    assert [name for name in stages if load_vocabulary().subjects[name].rare] == list(
+        Settings().kafka.subjects
+    )
