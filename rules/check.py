@@ -102,6 +102,8 @@ def _field(scope: Scope, node: Name) -> Term:
     if found is None or found.type == "list_of_text":
         names = [*known, *scope.lets, *scope.predicates]
         hint = nearest(node.name, names) or "docs/rule-language.md lists the fields"
+        if node.name in scope.rule.params:
+            hint = f"write param.{node.name}"
         return scope.fail(node.at, f"unknown field {node.name!r}", hint)
     if not allowed(scope, node.at, node.name):
         return WRONG

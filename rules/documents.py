@@ -9,6 +9,7 @@ import yaml
 
 from rules.errors import Mistake
 from rules.reader import Node, Reader
+from rules.unreadable import yaml_hint
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, ten times as fast where it is built
 _PLAIN: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
@@ -22,7 +23,7 @@ def compose(reader: Reader) -> Node | None:
         mark = error.problem_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         problem = f"not YAML: {error.problem}"
-        reader.mistakes.append(Mistake(reader.file, *place, problem, "check indentation, colons and quotes"))
+        reader.mistakes.append(Mistake(reader.file, *place, problem, yaml_hint(reader.lines, place[0])))
         return None
     except yaml.reader.ReaderError as error:
         reader.wrong(None, f"not YAML: {error.reason}", "take the control character out")

@@ -11,6 +11,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 
 from rules.errors import ExpressionError
 from rules.nodes import AnyOf, Binary, Call, Filtered, Group, Literal, Name, Node, Sequence, Step, Unary
+from rules.unreadable import hint_of
 
 GRAMMAR = r"""
 start: _expr
@@ -78,13 +79,6 @@ MILLISECONDS = {
 }  # fmt: skip
 """Units of a duration; a year is 365 days. Calendar years are a window of their own (`year`)."""
 
-HINTS = {
-    "&": 'write "and"', "|": 'write "or"', "!": 'write "not"', "$": "write the name without $",
-    "“": 'write straight quotes: "text"', "”": 'write straight quotes: "text"', "'": "close the quotes",
-    ";": "one expression a line", "`": 'write text in "double quotes"',
-}  # fmt: skip
-
-
 MEMORY = 8192
 """Texts whose nodes are kept: cells of tables and conditions of rules are written alike many times."""
 
@@ -121,15 +115,15 @@ def _unreadable(text: str, error: UnexpectedInput) -> ExpressionError:
     ended = isinstance(error, UnexpectedToken) and error.token.type == "$END"
     if ended:
         hint = "close the bracket" if text.count("(") > text.count(")") else "something is missing at the end"
+        hint = hint_of(text, len(text), "") or hint
         return ExpressionError(len(text.rstrip()), "the expression ends too early", hint)
     at = int(getattr(error, "pos_in_stream", 0) or 0)
     if isinstance(error, UnexpectedCharacters):
-        return ExpressionError(at, f"unexpected character {text[at]!r}", HINTS.get(text[at], ""))
-    word = str(error.token) if isinstance(error, UnexpectedToken) else text[at : at + 1]
-    hint = 'write "==" to compare' if word == "=" else ""
-    if text[max(0, at - 1) : at + 1] in {"&&", "||"}:
-        hint = HINTS[word]
-    return ExpressionError(at, f"unexpected {word!r}", hint)
+        problem, word = f"unexpected character {text[at]!r}", text[at]
+    else:
+        word = str(error.token) if isinstance(error, UnexpectedToken) else text[at : at + 1]
+        problem = f"unexpected {word!r}"
+    return ExpressionError(at, problem, hint_of(text, at, word))
 
 
 def _node(tree: Tree[Token] | Token) -> Node:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -97,7 +98,9 @@ def _rule(reader: Reader, keys: dict[str, tuple[yaml.Node, yaml.Node]], root: An
     is_sound = is_known and len(reader.mistakes) == before
     valid = _valid(reader, keys)
     alert_text = read("alert", reader.one_of, ("true", "false"), default="true")
-    read("say", reader.text)
+    said = read("say", reader.text, default="")
+    if set("{}") & set(re.sub(r"\{[^{}]*\}", "", said)):
+        reader.wrong(keys["say"][1], "say: a brace is not closed, or opened twice", "write {amount}")
     say_node = keys["say"][1] if "say" in keys else None
     identity = read("id", reader.text, default="")
     if identity and Path(reader.file).stem.lower() not in {identity.lower(), "<text>"}:

@@ -52,6 +52,8 @@ def compare(scope: Scope, node: Binary, left: Term, right: Term) -> Term:
         hint = (
             EXAMPLES.get(left.type, "") if isinstance(node.right, Literal) else EXAMPLES.get(right.type, "")
         )
+        if {left.type, right.type} == {"time", "number"}:
+            hint = "no dates in conditions: take a difference, occurred_at - profile.opened_at < 30d"
         return scope.fail(node.right.at, f"cannot compare {WORDS[left.type]} with {WORDS[right.type]}", hint)
     if node.operator not in ("==", "!=") and left.type in ("bool", "text", "set"):
         return scope.fail(node.at, f"{WORDS[left.type]} has no order", "compare with == or !=")

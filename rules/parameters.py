@@ -47,6 +47,11 @@ def read_params(reader: Reader, keys: Mapping[str, tuple[Node, Node]]) -> dict[s
             )
             continue
         by_segment = {choice: value.node for choice, value in values.items() if value is not None}
+        for choice, value in by_segment.items():
+            own, usual = _kind(value), _kind(default.node)
+            if own and usual and own != usual:
+                problem = f"params.{name}: {choice} is written as {own}, the default as {usual}"
+                reader.wrong(choices[choice][1], problem, "give all the same unit, e.g. 20000 CNY")
         found[name] = Parameter(name, default.node, by_segment, default)
     return found
 

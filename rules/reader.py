@@ -34,7 +34,12 @@ class Reader:
     def mapping(self, node: Node, what: str) -> dict[str, tuple[Node, Node]]:
         """Return key -> (key node, value node); tells of doubles and of what is no mapping."""
         if getattr(node, "id", "") != "mapping":
-            self.wrong(node, f"{what}: expected `key: value` lines", "")
+            hint = (
+                "indent its lines by two spaces"
+                if getattr(node, "id", "") == "scalar"
+                else "write the lines without dashes"
+            )
+            self.wrong(node, f"{what}: expected `key: value` lines", hint)
             return {}
         found: dict[str, tuple[Node, Node]] = {}
         for key, value in node.value:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rules.asked import Asked
-from rules.nodes import Call, Name, Node, Unary
+from rules.nodes import Call, Literal, Name, Node, Unary
 from rules.plan import Selection, SeriesSlot
 from rules.terms import WORDS, WRONG, Scope, Term, conjuncts
-from rules.windows import Window, window
+from rules.windows import COUNTED, Window, window
 
 EXAMPLES = {
     "count": 'count(24h, where=direction == "out")',
@@ -103,6 +103,10 @@ def needed(scope: Scope, asked: Asked, values: int) -> tuple[list[Node], Node | 
             f"{asked.node.function} takes {values} value{'s' * (values != 1)} and a window",
             f"e.g. {example}",
         )
+        return None
+    if values and isinstance(arguments[0], Literal) and arguments[0].kind in COUNTED:
+        problem = f"{asked.node.function} takes the value first, then the window"
+        scope.fail(arguments[0].at, problem, f"e.g. {EXAMPLES[asked.node.function]}")
         return None
     return arguments[:values], arguments[values] if len(arguments) > values else None
 

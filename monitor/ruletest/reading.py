@@ -15,6 +15,7 @@ from rules.errors import Mistake, RuleError, nearest
 from rules.lists import list_of_case
 from rules.model import ListData
 from rules.reader import Reader
+from rules.unreadable import yaml_hint
 from rules.vocabulary import Vocabulary
 
 CASE_KEYS = ("name", "profile", "account", "lists", "params", "with", "four_eyes", "events", "expect")
@@ -79,13 +80,13 @@ class _Reader:
 
     def cases(self) -> list[Case]:
         try:
-            root = yaml.compose(self.path.read_text(encoding="utf-8"), Loader=_LOADER)
+            text = self.path.read_text(encoding="utf-8")
+            root = yaml.compose(text, Loader=_LOADER)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            self.mistakes.append(
-                Mistake(str(self.path), *place, f"not YAML: {error.problem}", "check indentation")
-            )
+            hint = yaml_hint(text.splitlines(), place[0])
+            self.mistakes.append(Mistake(str(self.path), *place, f"not YAML: {error.problem}", hint))
             return []
         keys = self.known(root, FILE_KEYS, "the file")
         listed = keys.get("cases")
@@ -110,7 +111,9 @@ class _Reader:
         if isinstance(node, yaml.MappingNode):
             yield from node.value
         elif node is not None and getattr(node, "value", None):
-            self.wrong(node, f"{what}: expected `key: value`", "")
+            self.wrong(
+                node, f"{what}: expected `key: value`", "e.g. expect: {hits: [+20m]}" * (what == "expect")
+            )
 
     def text(self, node: yaml.Node) -> str:
         if isinstance(node, yaml.ScalarNode):
@@ -134,14 +137,15 @@ class _Reader:
         defaults = self.values(outer.get("defaults"))
         events = keys.get("events")
         listed = events.value if isinstance(events, yaml.SequenceNode) else []
+        if events is not None and not listed:
+            self.wrong(events, "expected events, each a line of its own", "write - {at: +0m, amount: 100}")
         expect = self.known(keys.get("expect"), EXPECT_KEYS, "expect")
         more = self.texts({name: value for name, value in expect.items() if name in HIT_KEYS})
         return Case(
             file=self.path, line=node.start_mark.line + 1, rule=rule,
             name=self.text(keys["name"]) if "name" in keys else "",
             start=self.start(keys["start"]) if "start" in keys else start,
-            profile=self.values(outer.get("profile")) | self.values(keys.get("profile")),
-            account=self.values(outer.get("account")) | self.values(keys.get("account")),
+            profile=self.remembered("profile", outer, keys), account=self.remembered("account", outer, keys),
             lists=self.lists(outer.get("lists")) | self.lists(keys.get("lists")),
             params=self.values(outer.get("params")) | self.values(keys.get("params")),
             others=self.names(keys.get("with", outer.get("with"))),
@@ -163,6 +167,19 @@ class _Reader:
                 found[str(key.value)] = [self.text(item) for item in value.value]
             else:
                 found[str(key.value)] = self.text(value)
+        return found
+
+    def remembered(self, what: str, *levels: Mapping[str, yaml.Node]) -> dict[str, Any]:
+        """Return what a case says of the customer or the account; the later level stands."""
+        known = self.vocabulary.profile if what == "profile" else self.vocabulary.account
+        found: dict[str, Any] = {}
+        for node in (level[what] for level in levels if what in level):
+            said = self.values(node)
+            for name in said:
+                if name not in known:
+                    hint = nearest(name, known) or f"{what}.x as docs/rule-language.md lists them"
+                    self.wrong(node, f"unknown {what}.{name}", hint)
+            found |= {name: value for name, value in said.items() if name in known}
         return found
 
     def lists(self, node: yaml.Node | None) -> dict[str, ListData]:
