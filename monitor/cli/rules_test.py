@@ -72,7 +72,7 @@ def run_tests(
         bench.compile()
         refuse(f"no test case holds {filter_!r}" if filter_ else "no *.test.yaml found")
     jobs = jobs or os.cpu_count() or 1
-    if not _pass(bench, cases, jobs, quiet=as_json and coverage):
+    if not _pass(bench, cases, jobs, as_json=as_json, quiet=as_json and coverage):
         raise typer.Exit(1)
     if coverage:
         results = _cover(bench, cases, jobs, as_json=as_json)
@@ -104,19 +104,26 @@ def calm() -> None:
     gc.set_threshold(200_000, 50, 100)
 
 
-def _pass(bench: RuleTests, cases: Sequence[Case], jobs: int, *, quiet: bool) -> bool:
-    """Run cases, tell what failed; return whether all passed."""
+def _pass(bench: RuleTests, cases: Sequence[Case], jobs: int, *, as_json: bool, quiet: bool) -> bool:
+    """Run cases, tell what failed unless `quiet` and nothing did; return whether all passed."""
     from monitor.ruletest.workers import all_failures
 
-    failed = 0
-    for problems in all_failures(bench, cases, jobs):
-        failed += bool(problems)
-        for problem in problems:
-            _tell(problem)
-    rules = len({case.rule for case in cases})
-    if failed or not quiet:
-        typer.echo(f"{len(cases) - failed} of {len(cases)} cases of {rules} rules passed")
-    return not failed
+    found = [problems for problems in all_failures(bench, cases, jobs) if problems]
+    if found or not quiet:
+        _tell_failures(cases, found, as_json=as_json)
+    return not found
+
+
+def _tell_failures(cases: Sequence[Case], failed: Sequence[Sequence[str]], *, as_json: bool) -> None:
+    problems = [problem for several in failed for problem in several]
+    rules, passed = len({case.rule for case in cases}), len(cases) - len(failed)
+    if as_json:
+        told = {"rules": rules, "cases": len(cases), "passed": passed, "failures": problems}
+        typer.echo(json.dumps(told, ensure_ascii=False, indent=2))
+        return
+    for problem in problems:
+        _tell(problem)
+    typer.echo(f"{passed} of {len(cases)} cases of {rules} rules passed")
 
 
 def _tell(problem: str) -> None:

@@ -351,3 +351,4 @@ def test_the_command_prints_json(pack):
     plain = json.loads(run(pack, "--coverage", "--jobs", "1", "--json").output)
     assert plain["total"]["thresholds"] == {"asked": 9, "missed": 0, "percent": 100.0}
     assert plain["missed"] == []
+    assert json.loads(run(pack, "--jobs", "1", "--json").output)["failures"] == []
