@@ -93,8 +93,10 @@ def _judge(answer: httpx.Response) -> None:
     text = (
         _sentence(told if isinstance(told, Mapping) else {}) or f"the service answered {answer.status_code}"
     )
-    if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
         text += f"\n  hint: put the token of your user into {TOKEN}"
+    if answer.status_code == httpx.codes.FORBIDDEN:
+        text += f"\n  hint: {TOKEN} is of a user without that role; docs/settings.md says what each may"
     raise Failure(text)
 
 
