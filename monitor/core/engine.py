@@ -169,7 +169,7 @@ class Engine:
             self._assess_customer(event, state, answer)
         elif not self._take_back(event, state) and not is_passed:
             answer.hits += self._ask(event, kind, state, answer)
-            if event.kind in LEARNS and self._routes.place(event) == (kind, subject_id):
+            if kind in PLACES and event.kind in LEARNS and self._routes.place(event) == (kind, subject_id):
                 see_payment(event, state)
         state.remember(ref, answer.score, plain_answer(answer), self.grace_ms)
         self._set_due(state, state.now_ms)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 QUANTILE_STEPS = 1_000_000
 LIMIT = 1 << 63
+FEW = 8
+"""So few values are looked through each time: an index over them costs more time and memory to keep up."""
 _NO_SQUARES: dict[int, list[int]] = {}
 _NO_ITEMS: list[list[Any]] = []
 
@@ -207,7 +209,7 @@ class Series:
         """Return the smallest value of raw column `c`; None where the range is empty."""
         if i >= j:
             return None
-        if j < len(self):
+        if j - i <= FEW or j < len(self):
             return min(self.items[c][i:j])
         return self._index("minimum", c).since(self.pruned + i)
 
@@ -215,7 +217,7 @@ class Series:
         """Return the largest value of raw column `c`; None where the range is empty."""
         if i >= j:
             return None
-        if j < len(self):
+        if j - i <= FEW or j < len(self):
             return max(self.items[c][i:j])
         return self._index("maximum", c).since(self.pruned + i)
 
@@ -223,7 +225,7 @@ class Series:
         """Return how many different values raw column `c` has; 0 where the range is empty."""
         if i >= j:
             return 0
-        if j < len(self):
+        if j - i <= FEW or j < len(self):
             return len(set(self.items[c][i:j]))
         count: int = self._index("distinct", c).since(self.pruned + i)
         return count

@@ -1,6 +1,7 @@
 """A series equals a brute-force oracle, whatever order events arrive in and whatever is taken back."""
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from math import ceil
@@ -9,14 +10,23 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.core import windows
 from monitor.core.periods import Periods
 from monitor.core.windows import Series
 
 LENGTH_MS = 60
 KEEP_LAST = 5
+
+
+@pytest.fixture(scope="module", params=[0, windows.FEW], ids=["by index", "few by looking"])
+def few(request: pytest.FixtureRequest) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(windows, "FEW", request.param)
+        yield
 
 
 @dataclass(frozen=True)
@@ -120,6 +130,7 @@ steps = st.lists(
 )
 
 
+@pytest.mark.usefixtures("few")
 @settings(max_examples=150, deadline=None)
 @given(steps)
 def test_every_aggregate_equals_a_scan_of_the_events(stream: list[tuple[str, int, int]]) -> None:
@@ -263,6 +274,7 @@ def test_business_days_pass_over_weekends_and_holidays(time_ms: int, n: int, off
     assert periods.is_business_day(time_ms) == (today.weekday() < 5 and today not in holidays)
 
 
+@pytest.mark.usefixtures("few")
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 9)), min_size=10, max_size=150))
 def test_indexes_stay_right_while_events_leave_by_pruning(stream: list[tuple[int, int]]) -> None:
