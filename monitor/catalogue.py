@@ -15,6 +15,24 @@ from rules.vocabulary import Vocabulary
 from streams.mapping_shapes import MappingFile
 
 STATES = ("fed", "partly fed", "not fed", "unknown")
+ELSEWHERE = (
+    (
+        "MD-952",
+        "A model's features or scores drifted",
+        "RiskmonModelDrift",
+        "index of 0.25 and more, in the ledger too",
+    ),
+    ("MD-958", "A rule hits far more often", "RiskmonRuleLoud", "an hour against the day before"),
+    ("MD-958", "A rule fell silent", "RiskmonRuleSilent", "a day without hits after ten a day"),
+    ("MD-958", "A rule is mostly wrong", "RiskmonRulePrecisionLow", "below 2 of 100, from 50 verdicts on"),
+    (
+        "O-710",
+        "This monitor rejects records",
+        "RiskmonDeadLettersRising",
+        "beside the rule, which reads the source's counts",
+    ),
+)
+"""What is watched by metrics, because no event tells it: id, what, alert of Prometheus, figures."""
 OWN = ECHOES | {"tick"}
 """Kinds that the monitor itself makes."""
 
@@ -109,7 +127,25 @@ def markdown(lines: Sequence[Line], feed: Feed | None = None) -> str:
     for pack in dict.fromkeys(line.rule.pack for line in lines):
         own = [line for line in lines if line.rule.pack == pack]
         parts += [f"## {pack}", "", *_table(_head(feed), [_row(line, feed) for line in own]), ""]
+    parts += _watched_elsewhere() if feed is None else []
     return "\n".join([*parts, *_by_kind(lines)]) + "\n"
+
+
+def _watched_elsewhere() -> list[str]:
+    """Return what is no rule: figures of the monitor itself, which Prometheus alerts on."""
+    rows = [
+        [f"`{id_}`", what, f"[{alert}](runbook.md#{alert.lower()})", how]
+        for id_, what, alert, how in ELSEWHERE
+    ]
+    head = ["id", "says", "alert", "when"]
+    return [
+        "## Watched by metrics",
+        "",
+        "No event tells these, so no rule can; see [metrics](metrics.md).",
+        "",
+        *_table(head, rows),
+        "",
+    ]
 
 
 def _totals(lines: Sequence[Line]) -> str:
