@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -27,7 +27,11 @@ _STATUS: Final[Mapping[tuple[str, str], str]] = {
     ("shadow", "retired"): "it stops",
 }
 _MOST: Final = 12
-"""Entries of a list that are named; the others are counted."""
+"""Entries of a list that are named; the others are counted. Of more rules that are added: their titles."""
+_DECIDES: Final = (
+    "on", "subject", "params", "let", "when", "bands", "points", "severity", "alert", "cooldown", "half_life",
+    "valid", "disposition", "say",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,8 @@ class RuleChange:
     """After the change; of a removed rule: before it."""
     changes: tuple[Change, ...] = ()
     """Key by key; empty where the rule is added or removed."""
+    content: tuple[str, ...] = ()
+    """Of an added rule: what it decides by, a key a line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +119,10 @@ def differences(old: Configuration, new: Configuration) -> Differences:
     return Differences(
         before=old.hash,
         after=new.hash,
-        added=tuple(_told_rule(after[name]) for name in sorted(after.keys() - before.keys())),
+        added=tuple(
+            replace(_told_rule(after[name]), content=tuple(_content(after[name]["content"])))
+            for name in sorted(after.keys() - before.keys())
+        ),
         removed=tuple(_told_rule(before[name]) for name in sorted(before.keys() - after.keys())),
         changed=tuple(
             _told_rule(after[name], changes)
@@ -138,6 +147,15 @@ def _told_rule(entry: Mapping[str, Any], changes: Sequence[Change] = ()) -> Rule
         status=content["status"],
         changes=tuple(changes),
     )
+
+
+def _content(rule: Mapping[str, Any]) -> Iterator[str]:
+    """Give what a rule decides by, a key a line."""
+    for key in _DECIDES:
+        if isinstance(rule.get(key), Mapping):
+            yield from (f"{key}.{name}: {_told(_said(value))}" for name, value in rule[key].items())
+        elif key in rule:
+            yield f"{key}: {_told(_said(rule[key]))}"
 
 
 def _rule_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
@@ -245,6 +263,7 @@ def _lines(found: Differences) -> Iterator[str]:
         for rule in rules:
             yield f"  {rule.id}  {rule.title} ({rule.status}, {rule.pack})"
             yield from (f"    {change}" for change in rule.changes)
+            yield from (f"    {line}" for line in rule.content if len(rules) <= _MOST)
     for part, changes in found.others.items():
         yield part
         yield from (f"  {change}" if change.key else f"  {part}{change}" for change in changes)

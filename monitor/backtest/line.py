@@ -95,7 +95,8 @@ def _content(configuration: Configuration, rule: str) -> Mapping[str, Any]:
         if entry["content"]["id"].casefold() == rule.casefold():
             content: Mapping[str, Any] = entry["content"]
             return content
-    raise ThresholdError(f"no rule {rule!r}\n  hint: `riskmon rules list` names them")
+    hint = "rules in force can be sampled: put a new one into force as shadow first"
+    raise ThresholdError(f"no rule {rule!r} in force\n  hint: {hint}")
 
 
 def _version(configuration: Configuration, rule: str) -> str:

@@ -21,20 +21,30 @@ Which = typer.Argument(help="`in-force`, a hash, a pack, or a folder of rules or
 
 def diff(
     before: Annotated[str, Which],
-    after: Annotated[str, Which],
+    after: Annotated[str, Which] = "",
+    folders: Annotated[
+        list[Path] | None,
+        typer.Option("--with", help="Folder of rules added, or put in place; repeatable."),
+    ] = None,
     data: Data = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Say key by key what one configuration changes of another, and which windows begin anew.
 
+    A folder named as AFTER is the whole rulebook; `--with` adds one to AFTER, or to BEFORE without it.
     Without a database, `in-force` is what the settings and their folder say now.
     """
+    from monitor.candidates import overlaid
+    from monitor.cli.failure import Failure
     from monitor.cli.output import failures, show_json
     from monitor.rulediff import differences
 
+    if not (after or folders):
+        raise Failure("nothing to compare with\n  hint: riskmon rules diff in-force --with my_pack")
     with known(data, config) as there, failures():
-        found = differences(there.chosen([before]), there.chosen([after]))
+        old, new = there.chosen([before]), there.chosen([after or before])
+        found = differences(old, overlaid(new, folders) if folders else new)
     if as_json:
         show_json(found.plain())
     else:

@@ -46,7 +46,13 @@ def status(data: Data = None, config: Config = None, as_json: AsJson = False) ->
 
 
 @mistakes_told()
-def propose(reason: Why, note: str = "", person: Who = "", data: Data = None, config: Config = None) -> None:
+def propose(
+    reason: Why,
+    note: Annotated[str, typer.Option(help="For who approves; default: how many tests pass.")] = "",
+    person: Who = "",
+    data: Data = None,
+    config: Config = None,
+) -> None:
     """Propose what the files hold now, once it is checked and its tests pass."""
     from monitor.cli.output import configured, failures
     from monitor.cli.source import source
@@ -116,17 +122,18 @@ def history(
     if as_json:
         show_json(found)
         return
-    from rich.console import Console
     from rich.table import Table
+
+    from monitor.cli.rules_backtest import wide_console
 
     table = Table(box=None)
     for name in ("time", "step", "hash", "who", "approved by", "changes", "why"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=name in {"time", "step", "hash"})
     for one in found:
         changes = told_changes(one["changes"]) if "changes" in one else ""
         who, why = one.get("actor") or "at a start", one.get("reason", "")
         row = (
-            moment(one["time_ms"]),
+            moment(one["time_ms"]) if one["time_ms"] else "the beginning",
             one["action"],
             one["hash"][:12],
             who,
@@ -135,7 +142,7 @@ def history(
             why,
         )
         table.add_row(*row)
-    Console(soft_wrap=True).print(table)
+    wide_console().print(table)
 
 
 def _status_lines(found: dict[str, Any]) -> list[str]:

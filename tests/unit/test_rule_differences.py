@@ -93,6 +93,7 @@ def test_rules_that_come_and_go_are_named_with_their_titles(read, pack):
     (pack / "X-3.yaml").write_text(RULE.format(id="X-3"), encoding="utf-8")
     found = differences(before, read())
     assert [one.id for one in found.added] == ["X-3"]
+    assert '    when: amount >= param.minimum and count(24h, where=direction == "out") >= 3' in str(found)
     assert [one.title for one in found.removed] == ["X-2 of today"]
     assert not found.states
 
