@@ -11,7 +11,7 @@ from typing import Any
 
 from monitor.core.periods import Periods
 from monitor.core.state import State
-from rules.plan import ScheduleSlot, TimerSlot
+from rules.plan import ScheduleSlot
 
 
 def arm(state: State, periods: Periods, time_ms: int) -> None:
@@ -29,10 +29,8 @@ def taken_due(state: State, periods: Periods, due_ms: int) -> list[tuple[int, in
     Timers are gone after; a schedule is set to its next time.
     """
     found = []
-    for place, slot in enumerate(state.plan.slots):
-        held = state.slots[place]
-        if not held or not isinstance(slot, TimerSlot | ScheduleSlot):
-            continue
+    for place, slot in state.plan.timed:
+        held = state.slots[place] or {}
         for key in sorted(key for key, timer in held.items() if timer[0] <= due_ms):
             due, ref = held.pop(key)[:2]
             if isinstance(slot, ScheduleSlot):
@@ -43,12 +41,8 @@ def taken_due(state: State, periods: Periods, due_ms: int) -> list[tuple[int, in
 
 def next_due(state: State) -> int:
     """Return when the first timer or schedule falls due; 0 where there is none."""
-    dues = [
-        timer[0]
-        for slot, held in zip(state.plan.slots, state.slots, strict=True)
-        if held and isinstance(slot, TimerSlot | ScheduleSlot)
-        for timer in held.values()
-    ]
+    slots = state.slots
+    dues = [timer[0] for place, _ in state.plan.timed if slots[place] for timer in slots[place].values()]
     return min(dues, default=0)
 
 

@@ -15,7 +15,7 @@ from monitor.core.rating import RatingState
 from monitor.core.repute import Repute
 from monitor.core.spending import Spending
 from monitor.core.windows import Series
-from rules.plan import ScheduleSlot, SequenceSlot, SeriesSlot, Slot, StagePlan
+from rules.plan import ScheduleSlot, SequenceSlot, SeriesSlot, Slot, StagePlan, TimerSlot
 
 VERSION = 1
 """Of the snapshot; a snapshot of another version is rebuilt from the journal."""
@@ -183,15 +183,17 @@ class State:
 class Plan:
     """The layout of the states of one stage, ready for use."""
 
-    __slots__ = ("places", "schedules", "signatures", "slots")
+    __slots__ = ("places", "schedules", "signatures", "slots", "timed")
 
     def __init__(self, plan: StagePlan) -> None:
         self.slots: list[Slot] = plan.slots
         self.signatures = plan.signatures()
         self.places = {signature: place for place, signature in enumerate(self.signatures)}
-        self.schedules = tuple(
-            (n, one.unit) for n, one in enumerate(plan.slots) if isinstance(one, ScheduleSlot)
+        self.timed = tuple(
+            (n, one) for n, one in enumerate(plan.slots) if isinstance(one, TimerSlot | ScheduleSlot)
         )
+        """Slots that fall due, by place; a state may be asked a thousand times whether one does."""
+        self.schedules = tuple((n, one.unit) for n, one in self.timed if isinstance(one, ScheduleSlot))
 
 
 def restore(plan: Plan, packed: bytes) -> State:
