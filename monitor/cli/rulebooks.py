@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -41,6 +42,11 @@ def chosen(folders: Sequence[Path] | None, packs: Sequence[str] | None) -> list[
     except ConfigurationError as error:
         refuse(str(error))
     return [*(folders or ()), *named] or [_near(PACKS)]
+
+
+def calm() -> None:
+    """Let the garbage collector look seldom: what is read and compiled lives to the end."""
+    gc.set_threshold(200_000, 50, 100)
 
 
 def _near(folder: Path) -> Path:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from monitor.cli.rulebooks import Folders, Lists, Packs, cases_in, chosen, compiled, mistakes_told, tell
+from monitor.cli.rulebooks import Folders, Lists, Packs, calm, cases_in, chosen, compiled, mistakes_told, tell
 
 if TYPE_CHECKING:
     from rules.compile import Rulebook
@@ -31,6 +31,7 @@ def check(
     from rules.reach import unreachable
     from rules.vocabulary import load_vocabulary
 
+    calm()
     folders_meant = chosen(folders, packs)
     with mistakes_told(form):
         rules, predicates, book = compiled(folders_meant, lists)

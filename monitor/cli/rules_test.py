@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from monitor.cli.rulebooks import (
     AsJson,
     Lists,
     Packs,
+    calm,
     cases_in,
     chosen,
     configured_folder,
@@ -97,11 +97,6 @@ def bench_of(folders: Sequence[Path], lists: Path | None) -> RuleTests:
         loaded(folders), load_vocabulary(), lists_in(lists), load_predicates(folders),
         RatingConfig.from_plain(plain), Rates.load(config / "lists" / "fx_rates.yaml"),
     )  # fmt: skip
-
-
-def calm() -> None:
-    """Let the garbage collector look seldom: what is read and compiled lives to the end."""
-    gc.set_threshold(200_000, 50, 100)
 
 
 def _pass(bench: RuleTests, cases: Sequence[Case], jobs: int, *, as_json: bool, quiet: bool) -> bool:
