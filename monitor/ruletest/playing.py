@@ -29,13 +29,14 @@ def play(engine: Engine, timeline: Timeline, *, restarts: bool = False) -> Playe
     """
     states: dict[tuple[str, str], State] = {}
     first: dict[tuple[str, str, str], Assessment] = {}
+    packs: dict[tuple[str, str], bytes] | None = {} if restarts else None
     played = Played()
     for moment in timeline.moments:
         if moment.event is None:
             _let_pass(engine, timeline, moment, states, played)
             continue
         for _ in range(2 if restarts else 1):
-            _arrive(engine, timeline, moment, states, first, played, restarts)
+            _arrive(engine, timeline, moment, states, first, played, packs)
     return played
 
 
@@ -49,12 +50,12 @@ def _let_pass(
 
 def _arrive(
     engine: Engine, timeline: Timeline, moment: Moment, states: dict[tuple[str, str], State],
-    first: dict[tuple[str, str, str], Assessment], played: Played, restarts: bool,
+    first: dict[tuple[str, str, str], Assessment], played: Played, packs: dict[tuple[str, str], bytes] | None,
 ) -> None:  # fmt: skip
     event = moment.fresh()
     for key in engine.subjects(event):
         state = states.get(key) or engine.new_state(key[0])
-        states[key] = state = _restarted(engine, key[0], state) if restarts else state
+        states[key] = state = state if packs is None else _restarted(engine, key, state, packs)
         answer = engine.assess(event, *key, state)
         known = first.setdefault((event.id, *key), answer)
         if known is answer:
@@ -73,7 +74,13 @@ def _take(timeline: Timeline, moment: Moment, answer: Assessment, played: Played
     played.hits += [hit for hit in answer.hits if hit.rule == case.rule]
 
 
-def _restarted(engine: Engine, kind: str, state: State) -> State:
-    restored = engine.restore(kind, state.pack())
+def _restarted(
+    engine: Engine, key: tuple[str, str], state: State, packs: dict[tuple[str, str], bytes]
+) -> State:
+    packed = state.pack()
+    if packs.get(key) == packed:
+        return state  # restored from these very bytes, and nothing happened to it since
+    packs[key] = packed
+    restored = engine.restore(key[0], packed)
     restored.due_ms = state.due_ms
     return restored
