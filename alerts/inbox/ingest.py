@@ -153,7 +153,11 @@ def _refusal(kind: str) -> Outcome:
     problem = f"expected an event of a customer, was the officer's action {kind!r}"
     return Outcome(
         status="refused",
-        faults=(Fault(path="event_type", problem=problem, hint="act through /api/alerts, /api/ratings or /api/rules"),),
+        faults=(
+            Fault(
+                path="event_type", problem=problem, hint="act through /api/alerts, /api/ratings or /api/rules"
+            ),
+        ),
         message=f"event_type: {problem}",
     )
 

@@ -91,7 +91,7 @@ def test_a_segment_with_a_population_of_its_own_is_compared_with_itself():
 
 def test_a_segment_counts_among_everybody_until_its_own_population_is_warm():
     own = config(segments=("private",))
-    trainer, versions = trained([own], segment="private", level=0.8)
+    _, versions = trained([own], segment="private", level=0.8)
     assert [version.segment for version in versions] == ["", "private"]
     shared = Ensemble([own], FEATURES, versions[:1])
     assert shared.score_one("private", (0.83, 0.5)) < 0.5
