@@ -57,6 +57,7 @@ def propose(
     from monitor.cli.output import configured, failures
     from monitor.cli.source import source
     from monitor.configuration import build_engine
+    from monitor.rule_standing import standing
 
     settings, files = configured(config)
     with failures():
@@ -66,8 +67,11 @@ def propose(
     _archive(place, files)
     _carry_out(place, settings, "propose", files.hash, person, config, reason=reason, note=note or passed)
     typer.echo(f"proposed {files.hash[:12]}: {passed}")
-    typer.echo(f"another person reads it (riskmon rules diff in-force {files.hash[:12]}) and approves it:")
-    typer.echo(f"  riskmon rules approve {files.hash[:12]}")
+    with place.reading() as db:
+        verb = "approve" if standing(db)["needs_approval"] else "activate"
+    who = "another person" if verb == "approve" else "one person"
+    typer.echo(f"{who} reads it (riskmon rules diff in-force {files.hash[:12]}) and {verb}s it:")
+    typer.echo(f"  riskmon rules {verb} {files.hash[:12]}")
 
 
 def approve(
@@ -169,7 +173,8 @@ def _status_lines(found: dict[str, Any]) -> list[str]:
             f"           hint: {hint}",
         ]
     for one in found["proposals"]:
-        state = f"approved by {one['approver']}" if one["approver"] else "waits for another person"
+        waits = "waits for another person" if found["needs_approval"] else "may be activated"
+        state = f"approved by {one['approver']}" if one["approver"] else waits
         lines.append(f"proposed   {one['hash'][:12]} by {one['author']} at {moment(one['time_ms'])}: {state}")
         lines.append(f"           {told_changes(one['changes'])}; {one['reason']}")
     return lines
