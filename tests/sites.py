@@ -7,15 +7,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
-from servers import PostgresServer, RedisServer, Server
+from servers import KafkaServer, PostgresServer, RedisServer, Server, steady_port
 
 from monitor.database import connect_postgres
 
@@ -72,6 +72,9 @@ class Site:
         with (self.folder / f"{role}.log").open("ab") as log:
             command = [RISKMON, role, "--config", self.profile, *arguments]
             self.roles[role] = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+
+    def start_web(self) -> None:
+        self.start("web", "--port", self.url.rpartition(":")[2])
 
     def stop(self, role: str) -> int:
         process = self.roles.pop(role)
@@ -136,3 +139,24 @@ def deposit(customer: str, n: int, **fields: Any) -> dict[str, Any]:
         "currency": "CNY",
         **fields,
     }
+
+
+@contextmanager
+def site_in(folder: Path, **more: str) -> Iterator[Site]:
+    """A site whose servers run and whose roles are still to be started; all of it ends with the block.
+
+    Parameters
+    ----------
+    more
+        Variables besides those that every site needs.
+    """
+    with ExitStack() as stack:
+        kafka, redis, postgres = KafkaServer(folder / "kafka"), RedisServer(folder), PostgresServer()
+        stack.callback(postgres.remove)
+        for server in (kafka, redis, postgres):
+            server.start()
+            stack.callback(server.stop)
+        postgres.create("web")
+        site = Site(folder, kafka, postgres, redis, f"http://127.0.0.1:{steady_port()}", more=more)
+        stack.callback(site.kill)
+        yield site

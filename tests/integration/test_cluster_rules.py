@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from servers import KafkaServer, PostgresServer, RedisServer, steady_port
-from sites import Site, deposit, until
+from sites import Site, deposit, site_in, until
 
 PACKS = Path(__file__).parents[2] / "rules/packs"
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.redis]
@@ -37,20 +35,10 @@ owner: tests
 def site(tmp_path: Path) -> Iterator[Site]:
     own = tmp_path / "own"
     shutil.copytree(PACKS / "flow", own)
-    with ExitStack() as stack:
-        kafka, redis, postgres = KafkaServer(tmp_path / "kafka"), RedisServer(tmp_path), PostgresServer()
-        stack.callback(postgres.remove)
-        for server in (kafka, redis, postgres):
-            server.start()
-            stack.callback(server.stop)
-        postgres.create("web")
-        port = steady_port()
-        more = {"RISKMON_RULES_PACKS": f"[{own}]", "RISKMON_RULES_APPROVAL": "required"}
-        found = Site(tmp_path, kafka, postgres, redis, f"http://127.0.0.1:{port}", more=more)
-        stack.callback(found.kill)
+    with site_in(tmp_path, RISKMON_RULES_PACKS=f"[{own}]", RISKMON_RULES_APPROVAL="required") as found:
         found.start("desk")
         found.start("worker")
-        found.start("web", "--port", str(port))
+        found.start_web()
         until(lambda: found.is_ready, "the web role is ready")
         yield found
 

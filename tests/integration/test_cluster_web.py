@@ -6,14 +6,12 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
 from html import unescape
 from typing import Any
 
 import pytest
 from playwright.sync_api import sync_playwright
-from servers import KafkaServer, PostgresServer, RedisServer, steady_port
-from sites import Site, deposit, until
+from sites import Site, deposit, site_in, until
 
 from monitor.testing import configuration
 
@@ -24,19 +22,8 @@ EXPLAINED = "false_positive.explained"
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("web")
-    with ExitStack() as stack:
-        kafka, redis = KafkaServer(folder / "kafka"), RedisServer(folder)
-        postgres = PostgresServer()
-        stack.callback(postgres.remove)
-        for server in (kafka, redis, postgres):
-            server.start()
-            stack.callback(server.stop)
-        postgres.create("web")
-        port = steady_port()
-        found = Site(folder, kafka, postgres, redis, f"http://127.0.0.1:{port}")
-        stack.callback(found.kill)
-        found.start("web", "--port", str(port))
+    with site_in(tmp_path_factory.mktemp("web")) as found:
+        found.start_web()
         until(lambda: found.get("/healthz").is_success, "the web role serves")
         # Before any desk ran there are neither topics nor tables: it says so and waits.
         assert found.get("/readyz").json()["ready"] is False
