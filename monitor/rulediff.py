@@ -71,7 +71,7 @@ class RuleChange:
     changes: tuple[Change, ...] = ()
     """Key by key; empty where the rule is added or removed."""
     content: tuple[str, ...] = ()
-    """Of an added rule: what it decides by, a key a line."""
+    """Of an added rule, or a draft that begins to run: what it decides by, a key a line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,14 +120,17 @@ def differences(old: Configuration, new: Configuration) -> Differences:
         before=old.hash,
         after=new.hash,
         added=tuple(
-            replace(_told_rule(after[name]), content=tuple(_content(after[name]["content"])))
+            _begun(_told_rule(after[name]), after[name]["content"])
             for name in sorted(after.keys() - before.keys())
         ),
         removed=tuple(_told_rule(before[name]) for name in sorted(before.keys() - after.keys())),
         changed=tuple(
-            _told_rule(after[name], changes)
+            _begun(told, after[name]["content"])
+            if before[name]["content"]["status"] == "draft" != told.status
+            else told
             for name in sorted(after.keys() & before.keys())
             if (changes := _rule_changes(before[name], after[name]))
+            for told in [_told_rule(after[name], changes)]
         ),
         others=_others(old.plain, new.plain),
         states=kept_of(old, new) if old.hash != new.hash else (),
@@ -147,6 +150,11 @@ def _told_rule(entry: Mapping[str, Any], changes: Sequence[Change] = ()) -> Rule
         status=content["status"],
         changes=tuple(changes),
     )
+
+
+def _begun(told: RuleChange, rule: Mapping[str, Any]) -> RuleChange:
+    """Return it with what the rule decides by: nobody approved that before."""
+    return replace(told, content=tuple(_content(rule)))
 
 
 def _content(rule: Mapping[str, Any]) -> Iterator[str]:

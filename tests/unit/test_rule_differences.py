@@ -87,6 +87,13 @@ def test_a_rule_going_live_says_what_that_means(read, pack):
     assert "its hits raise alerts and give points from now on" in str(differences(before, read()))
 
 
+def test_a_draft_that_begins_to_run_is_shown_whole_as_nobody_approved_it(read, pack):
+    change(pack, "status: live", "status: draft")
+    before = read()
+    change(pack, "status: draft", "status: shadow")
+    assert "    points: 20" in str(differences(before, read()))
+
+
 def test_rules_that_come_and_go_are_named_with_their_titles(read, pack):
     before = read()
     (pack / "X-2.yaml").unlink()
