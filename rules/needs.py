@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 
 from rules.model import Expression, Rule
 from rules.nodes import AnyOf, Call, Filtered, Literal, Name, Node, Sequence
 from rules.vocabulary import Vocabulary
+from rules.walking import walk
 
 ENVELOPE = frozenset({"event_id", "event_type", "occurred_at", "source_system"})
 """Fields that every event has, or gets."""
@@ -61,7 +62,7 @@ def _names(rule: Rule, predicates: Mapping[str, Expression]) -> Iterator[str]:
     yield from seen
 
 
-def names_in(node: Node | object) -> Iterator[str]:
+def names_in(node: Node) -> Iterator[str]:
     """Give every name in an expression, kinds of events among them.
 
     Examples
@@ -70,23 +71,15 @@ def names_in(node: Node | object) -> Iterator[str]:
     >>> sorted(set(names_in(parse("sum(amount, 24h, of=cash.*) > 5 CNY and seq(a.b -> c.d within 1h)"))))
     ['a.b', 'amount', 'c.d', 'cash.*']
     """
-    if isinstance(node, Name):
-        yield node.name
-    elif isinstance(node, Filtered):
-        yield node.kind
-        yield from names_in(node.condition)
-    elif isinstance(node, Call):
-        yield from _implied(node)
-        for part in (*node.arguments, *(value for _, value in node.named)):
-            yield from names_in(part)
-    elif isinstance(node, tuple):
-        for part in node:
-            yield from names_in(part)
-    elif is_dataclass(node):
-        if isinstance(node, Sequence | AnyOf):
-            yield from node.same
-        for one in fields(node):
-            yield from names_in(getattr(node, one.name))
+    for _, part in walk(node):
+        if isinstance(part, Name):
+            yield part.name
+        elif isinstance(part, Filtered):
+            yield part.kind
+        elif isinstance(part, Call):
+            yield from _implied(part)
+        elif isinstance(part, Sequence | AnyOf):
+            yield from part.same
 
 
 def _implied(node: Call) -> Iterator[str]:

@@ -10,10 +10,10 @@ from typing import Any
 
 from monitor.ruletest.case import Case, Step, offset_ms, shown
 from monitor.ruletest.variants import Subject
-from monitor.ruletest.walking import walk
 from monitor.ruletest.written import decimal
 from rules.nodes import Literal, Name
 from rules.vocabulary import Field, Vocabulary
+from rules.walking import walk
 
 CENT = Fraction(1, 100)
 EVENTS_MOST = 40

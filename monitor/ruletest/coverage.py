@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from monitor.ruletest.conditions import conditions
 from monitor.ruletest.variants import Subject, Variant, told
-from monitor.ruletest.walking import conditions
 from monitor.ruletest.written import written
 from rules.nodes import Literal, Name
 

@@ -14,12 +14,12 @@ from fractions import Fraction
 from typing import Any
 
 from monitor.ruletest.variants import Key, Subject, Variant, told
-from monitor.ruletest.walking import Path, parts, replaced, walk
 from monitor.ruletest.written import decimal, length, written
 from rules.aggregates import AGGREGATES
 from rules.grammar import MILLISECONDS
 from rules.model import Expression
 from rules.nodes import Binary, Call, Filtered, Literal, Name, Node, Unary
+from rules.walking import Path, parts, replaced, walk
 
 EDGES = {">=": ">", ">": ">=", "<=": "<", "<": "<="}
 COMPARISONS = (*EDGES, "==")

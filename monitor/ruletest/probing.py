@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from monitor.ruletest.conditions import conditions
 from monitor.ruletest.parameters import with_params
 from monitor.ruletest.playing import play
 from monitor.ruletest.variants import Subject
-from monitor.ruletest.walking import conditions
 from monitor.ruletest.written import written
 from rules.errors import RuleError
 from rules.model import Band, Expression, Rule

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from monitor.ruletest.walking import Path, conditions, names, replaced
+from monitor.ruletest.conditions import conditions, names
 from rules.errors import Mistake
 from rules.model import Expression, Rule
 from rules.nodes import Name
+from rules.walking import Path, replaced
 
 Key = tuple[str, str | int]
 """Which expression of a rule: `("when", "")`, `("let", name)`, `("band", 0)`, `("predicate", name)`."""
