@@ -46,6 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite what golden files expect")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the names of the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     markers = sorted({mark.name for item in items for mark in item.iter_markers()})
     reasons = {marker: reason for marker in markers if (reason := missing(marker))}
