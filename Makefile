@@ -25,7 +25,7 @@ run: setup ## Start the monitor on a simulated live bank: http://127.0.0.1:8600
 	@$(BIN)/riskmon run --simulate
 
 test: setup ## Run the tests; what is skipped, and why, is listed at the end
-	$(BIN)/python -m pytest -rs -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -rs -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 nightly: setup ## The long form of the cluster's tests: a hundred random kills, a longer stream (an hour)
 	RISKMON_NIGHTLY=1 $(BIN)/python -m pytest -rs tests/cluster

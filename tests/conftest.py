@@ -9,12 +9,14 @@ import socket
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from hypothesis import HealthCheck, settings
 from servers import KafkaServer, PostgresServer, RedisServer, kafka_missing, postgres_programs
+from xdist.scheduler.loadfile import LoadFileScheduling
 
 # No deadline and no complaint about slowness: a loaded machine must not fail a test.
 UNTIMED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -46,23 +48,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite what golden files expect")
 
 
-@pytest.hookimpl(tryfirst=True)  # before the names of the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     markers = sorted({mark.name for item in items for mark in item.iter_markers()})
     reasons = {marker: reason for marker in markers if (reason := missing(marker))}
     if reasons and os.environ.get("RISKMON_TEST_SERVERS") == "all":
         raise pytest.UsageError("\n".join(reasons.values()))
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(_together(item)))
         for marker in sorted(reasons.keys() & {mark.name for mark in item.iter_markers()}):
             item.add_marker(pytest.mark.skip(reason=reasons[marker]))
 
 
-def _together(item: pytest.Item) -> str:
-    """Name what stays in one process when several test: a file; all that share one Kafka; a rule pack."""
-    if item.get_closest_marker("kafka") or "cluster" in item.path.parts:
-        return "kafka"
-    return str(item.path.parent if item.path.suffix == ".yaml" else item.path)
+class Together(LoadFileScheduling):  # type: ignore[misc]
+    """Tests dealt out to processes: file by file, rule packs whole, all that needs Kafka to one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        if "/cluster/" in file or "kafka" in file or "test_cluster_" in file:
+            return "kafka"
+        return file.rpartition("/")[0] if file.endswith(".yaml") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session")
