@@ -21,7 +21,7 @@ from xdist.scheduler.loadfile import LoadFileScheduling
 # No deadline and no complaint about slowness: a loaded machine must not fail a test.
 UNTIMED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("quick", max_examples=50, **UNTIMED)
-settings.register_profile("ci", max_examples=200, derandomize=True, print_blob=True, **UNTIMED)
+settings.register_profile("ci", max_examples=100, derandomize=True, print_blob=True, **UNTIMED)
 settings.register_profile("nightly", max_examples=5_000, print_blob=True, **UNTIMED)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
