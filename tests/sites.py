@@ -112,7 +112,9 @@ class Site:
 
     def raise_alert(self, customer: str) -> dict[str, Any]:
         """Let a customer split cash, and give the alert it leads to."""
-        taken = self.post("/events", [deposit(customer, n) for n in range(4)])
+        days = [(NOW - timedelta(days=3 - n)).isoformat(timespec="milliseconds") for n in range(4)]
+        told = [deposit(customer, n, occurred_at=day) for n, day in enumerate(days)]
+        taken = self.post("/events", told)
         assert taken.status_code == 200, taken.text
         return until(lambda: self.alerts(customer), f"an alert of {customer}\n{self.told('desk')}")[0]
 
