@@ -40,7 +40,7 @@ def rule_schema(vocabulary: Vocabulary) -> dict[str, Any]:
     --------
     >>> from rules.vocabulary import load_vocabulary
     >>> schema = rule_schema(load_vocabulary())
-    >>> schema["properties"]["severity"]["enum"], "payment.transfer" in schema["$defs"]["kind"]["enum"]
+    >>> schema["properties"]["severity"]["enum"], "payment.transfer" in schema["$defs"]["kind"]["anyOf"][0]["enum"]
     (['info', 'low', 'medium', 'high', 'critical'], True)
     """
     kinds = sorted(vocabulary.kinds)

@@ -104,7 +104,7 @@ def deposit(name: str, minutes: int, amount: str = "48000", **fields: Any) -> di
     }
 
 
-STRUCTURED = [deposit(f"cash-{n}", n) for n in range(4)]
+STRUCTURED = [deposit(f"cash-{n}", (n - 3) * 24 * 60) for n in range(4)]
 
 
 @pytest.fixture(scope="module")

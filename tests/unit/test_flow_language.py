@@ -50,7 +50,7 @@ def problem_of(when, more="on: payment.transfer"):
     ("when", "problem"),
     [
         ("retention(amount, channel, 7d) < 6h", "retention takes 1 value and a window"),
-        ("retention(7d) < 6h", "retention needs a window"),
+        ("retention(7d) < 6h", "retention takes the value first, then the window"),
         ("retention(channel, 7d) < 6h", "expected money, was a text"),
         ("retention(amount, 5 events) < 6h", "the last events of two flows do not begin together"),
         ("retention(amount, 7d, within=6h) < 6h", "retention has no option 'within'"),

@@ -148,11 +148,12 @@ def test_a_rule_reads_the_row_of_the_events_own_day(tmp_path):
 
 def test_shipped_tables_say_where_they_come_from_and_how_well_they_are_verified():
     tables = {name: data for name, data in load_lists(CONFIG / "lists").items() if data.table is not None}
-    assert set(tables) == {"country_risk", "mcc_risk", "industry_risk", "product_risk"}
+    scores = {"country_risk", "mcc_risk", "industry_risk", "product_risk"}
+    assert set(tables) == scores | {"large_cash_pilot", "employee_relatives"}
     for name, data in tables.items():
         plain = yaml.safe_load((CONFIG / f"lists/{name}.yaml").read_text(encoding="utf-8"))
         assert plain["source"]
-        assert plain["verification"] == "D"
+        assert plain.get("verification") == "D" or name not in scores
         assert data.version != "0"
 
 
