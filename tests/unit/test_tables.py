@@ -154,7 +154,7 @@ def test_shipped_tables_say_where_they_come_from_and_how_well_they_are_verified(
         plain = yaml.safe_load((CONFIG / f"lists/{name}.yaml").read_text(encoding="utf-8"))
         assert plain["source"]
         assert plain.get("verification") == "D" or name not in scores
-        assert data.version != "0"
+        assert data.version != "0" or not data.table.rows
 
 
 def test_the_table_of_countries_and_the_lists_of_the_fatf_agree():
