@@ -184,6 +184,8 @@ class _Grower:
         """Return for each node of a level the feature and the place from which rows go up."""
         best, features = np.zeros(count), np.zeros(count, np.int64)
         places, every = np.full(count, self._width), np.arange(count)
+        if self._width < 2:
+            return features, places  # nothing differs: there is no place to part at
         for feature, row in enumerate(self._places):
             gains = self._gains(nodes * self._width + row, count)
             place = gains.argmax(axis=1)

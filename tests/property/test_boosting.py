@@ -6,7 +6,7 @@ from fractions import Fraction
 from random import Random
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from monitor.core.boosting import FULL, Growth, grow, margin_of, shares
@@ -46,6 +46,7 @@ def best_gain(rows, base):
 
 @settings(max_examples=60, deadline=None)
 @given(rows=cases)
+@example(rows=[(0, 0, False)] * 11 + [(0, 0, True)])
 def test_a_tree_asks_the_question_that_gains_most(rows) -> None:
     base, (tree,) = grow(*arrays(rows), STUMP)
     gains = best_gain(rows, base)
