@@ -40,8 +40,10 @@ def rule_schema(vocabulary: Vocabulary) -> dict[str, Any]:
     --------
     >>> from rules.vocabulary import load_vocabulary
     >>> schema = rule_schema(load_vocabulary())
-    >>> schema["properties"]["severity"]["enum"], "payment.transfer" in schema["$defs"]["kind"]["anyOf"][0]["enum"]
-    (['info', 'low', 'medium', 'high', 'critical'], True)
+    >>> schema["properties"]["severity"]["enum"]
+    ['info', 'low', 'medium', 'high', 'critical']
+    >>> "payment.transfer" in schema["$defs"]["kind"]["anyOf"][0]["enum"]
+    True
     """
     kinds = sorted(vocabulary.kinds)
     expression = {
