@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import exp
 from typing import Any
 
-import msgspec
-
 from monitor.core.boosting import UNIT, Tree, margin_of, shares
 from monitor.core.features import FEATURES
+from monitor.core.models.packed import Packed
 
 LEAST_TOLD = 0.2
 """A feature that moved the natural logarithm of the odds by less is not worth a sentence."""
@@ -20,8 +18,10 @@ FARTHEST = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClassifierVersion:
+class ClassifierVersion(Packed):
     """What was learnt from verdicts at one moment. Never changed after it is made."""
+
+    WHAT = "classifier version"
 
     number: int
     """1 for the first."""
@@ -40,30 +40,9 @@ class ClassifierVersion:
     genuine: int
     """Payments learnt as genuine."""
 
-    @property
-    def packed(self) -> bytes:
-        """Return the version as MessagePack: the artifact that is kept."""
-        return msgspec.msgpack.encode(asdict(self), order="sorted")
-
-    @property
-    def hash(self) -> str:
-        """Return the SHA-256 of the version, hex digits."""
-        return hashlib.sha256(self.packed).hexdigest()
-
     @classmethod
-    def of_packed(cls, packed: bytes) -> ClassifierVersion:
-        """Return the version whose `packed` this is.
-
-        Raises
-        ------
-        ValueError
-            Where it is none.
-        """
-        try:
-            plain: dict[str, Any] = msgspec.msgpack.decode(packed)
-            return cls(**plain | {"features": tuple(plain["features"])})
-        except (msgspec.DecodeError, TypeError, KeyError) as error:
-            raise ValueError(f"classifier version: cannot be read: {error}") from error
+    def _tuples(cls, plain: dict[str, Any]) -> dict[str, Any]:
+        return {"features": tuple(plain["features"])}
 
 
 class Classifier:

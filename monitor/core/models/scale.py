@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from math import exp, log
 from typing import Any
 
-import msgspec
-
 from monitor.core.models.calibration import Reliability
+from monitor.core.models.packed import Packed
 
 ARTIFACT = "scale"
 """Kind under which scales are archived, each by its hash."""
@@ -20,12 +18,14 @@ _FARTHEST = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scale:
+class Scale(Packed):
     """What was learnt from scores and what came of them, up to one moment. Never changed after it is made.
 
     Raw scores are those of the models before they are corrected: the classifier's, or what stands
     for it before there is one.
     """
+
+    WHAT = "scale"
 
     number: int
     """1 for the first; each publication counts one on."""
@@ -87,31 +87,9 @@ class Scale:
         """Return the points of the reliability plot."""
         return [Reliability(predicted=p, observed=o, count=n) for p, o, n in self.reliability]
 
-    @property
-    def packed(self) -> bytes:
-        """Return the scale as MessagePack: the artifact that is kept."""
-        return msgspec.msgpack.encode(asdict(self), order="sorted")
-
-    @property
-    def hash(self) -> str:
-        """Return the SHA-256 of the scale, hex digits."""
-        return hashlib.sha256(self.packed).hexdigest()
-
     @classmethod
-    def of_packed(cls, packed: bytes) -> Scale:
-        """Return the scale whose `packed` this is.
-
-        Raises
-        ------
-        ValueError
-            Where it is none.
-        """
-        try:
-            plain: dict[str, Any] = msgspec.msgpack.decode(packed)
-            tuples = {name: tuple(map(tuple, plain[name])) for name in ("curve", "ranks", "reliability")}
-            return cls(**plain | tuples)
-        except (msgspec.DecodeError, TypeError, KeyError) as error:
-            raise ValueError(f"scale: cannot be read: {error}") from error
+    def _tuples(cls, plain: dict[str, Any]) -> dict[str, Any]:
+        return {name: tuple(map(tuple, plain[name])) for name in ("curve", "ranks", "reliability")}
 
 
 def corrected(raw: float, slope: float, shift: float) -> float:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-import msgspec
+from monitor.core.models.packed import Packed
 
 ARTIFACT = "model"
 """Kind under which versions are archived, each by its hash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
+class Version(Packed):
     """What one population had learnt at one moment. Never changed after it is made."""
+
+    WHAT = "model version"
 
     model: str
     segment: str
@@ -45,36 +46,12 @@ class Version:
     learned: Any
     """What the detector had learnt, plain data."""
 
-    @property
-    def hash(self) -> str:
-        """Return the SHA-256 of the version, hex digits."""
-        return hashlib.sha256(self.packed).hexdigest()
-
-    @property
-    def packed(self) -> bytes:
-        """Return the version as MessagePack: the artifact that is kept."""
-        return msgspec.msgpack.encode(asdict(self), order="sorted")
-
     @classmethod
-    def of_packed(cls, packed: bytes) -> Version:
-        """Return the version whose `packed` this is.
-
-        Raises
-        ------
-        ValueError
-            Where it is none.
-        """
-        try:
-            plain = msgspec.msgpack.decode(packed)
-            return cls(
-                **plain
-                | {
-                    "features": tuple(plain["features"]),
-                    "limits": tuple((low, high) for low, high in plain["limits"]),
-                    "medians": tuple(plain["medians"]),
-                    "counts": tuple(tuple(row) for row in plain["counts"]),
-                    "scores": tuple(plain["scores"]),
-                }
-            )
-        except (msgspec.DecodeError, TypeError, KeyError) as error:
-            raise ValueError(f"model version: cannot be read: {error}") from error
+    def _tuples(cls, plain: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "features": tuple(plain["features"]),
+            "limits": tuple((low, high) for low, high in plain["limits"]),
+            "medians": tuple(plain["medians"]),
+            "counts": tuple(tuple(row) for row in plain["counts"]),
+            "scores": tuple(plain["scores"]),
+        }
