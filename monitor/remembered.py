@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from monitor.configuration import Configuration, compiled
-from monitor.ruletext import length_words, slot_words
+from monitor.lengths import length_words
+from monitor.ruletext import slot_words
 from rules.compile import Rulebook
 from rules.plan import Slot
 

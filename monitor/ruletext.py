@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from monitor.lengths import length_words
 from monitor.ruletext_patterns import pattern_sentences
 from monitor.ruletext_periods import period_sentences
 from rules.compile import Rulebook
@@ -18,7 +19,6 @@ MARKS = {
     "V1": "read in the primary text", "V2": "read in a secondary text", "P": "practitioners' precedent",
     "M": "cited from memory, to be checked", "D": "a proposal, to be calibrated",
 }  # fmt: skip
-DAY_MS = 86_400_000
 EVENT_BYTES = 16
 """Time and reference of an event in a series; each column takes another 8."""
 COLUMN_BYTES = 8
@@ -112,20 +112,6 @@ def _calendar(count: int, unit: str) -> str:
 
 def _selection(text: str) -> str:
     return text.replace("|", ", ")
-
-
-def length_words(length_ms: int) -> str:
-    """Return a length of time in its largest whole unit.
-
-    Examples
-    --------
-    >>> length_words(172_800_000), length_words(90_000)
-    ('2 d', '90 s')
-    """
-    for size, name in ((DAY_MS, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")):
-        if length_ms >= size and length_ms % size == 0:
-            return f"{length_ms // size} {name}"
-    return f"{length_ms} ms"
 
 
 def generated(book: Rulebook) -> str:

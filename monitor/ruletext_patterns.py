@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
 
+from monitor.lengths import length_words
 from rules.model import Rule
-from rules.nodes import AnyOf, Sequence
-
-LENGTHS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms"))
+from rules.nodes import AnyOf, Node, Sequence
+from rules.walking import walk
 
 
 def pattern_sentences(rule: Rule) -> list[str]:
@@ -28,26 +27,21 @@ def pattern_sentences(rule: Rule) -> list[str]:
     return list(dict.fromkeys(one for expression in expressions for one in found(expression.node)))
 
 
-def found(node: object) -> Iterator[str]:
+def found(node: Node) -> Iterator[str]:
     """Yield the sentences of an expression."""
-    if isinstance(node, Sequence):
-        yield _sequence(node)
-    elif isinstance(node, AnyOf):
-        listed = "; ".join(event.text() for event in node.events)
-        limit = f"within less than {_length(node.within_ms)}, in any order"
-        yield f"together: {node.least} of {listed} {limit}{_same(node.same)}"
-    elif isinstance(node, tuple):
-        for part in node:
-            yield from found(part)
-    elif is_dataclass(node):
-        for one in fields(node):
-            yield from found(getattr(node, one.name))
+    for _, part in walk(node):
+        if isinstance(part, Sequence):
+            yield _sequence(part)
+        elif isinstance(part, AnyOf):
+            listed = "; ".join(event.text() for event in part.events)
+            limit = f"within less than {length_words(part.within_ms)}, in any order"
+            yield f"together: {part.least} of {listed} {limit}{_same(part.same)}"
 
 
 def _sequence(node: Sequence) -> str:
     told = [" or ".join(event.text() for event in step.events) for step in node.steps]
     chain = told[0] + "".join(
-        f", then {text} less than {_length(step.within_ms)} later"
+        f", then {text} less than {length_words(step.within_ms)} later"
         for text, step in zip(told[1:], node.steps[1:], strict=True)
     )
     without = f"; no {node.without.text()} in between" if node.without else ""
@@ -58,8 +52,3 @@ def _sequence(node: Sequence) -> str:
 
 def _same(names: tuple[str, ...]) -> str:
     return f"; all of the same {' and '.join(names)}" if names else ""
-
-
-def _length(length_ms: int) -> str:
-    size, name = next(one for one in LENGTHS if not length_ms % one[0])
-    return f"{length_ms // size} {name}"
