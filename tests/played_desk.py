@@ -62,8 +62,9 @@ class PlayedDesk:
         return straight(self.logs, counting)
 
     @property
-    def missing(self) -> int:
-        return sum(len(log) - len(self.orders[part]) for part, log in self.logs.items())
+    def missing(self) -> dict[Part, int]:
+        lacking = {part: len(log) - len(self.orders[part]) for part, log in self.logs.items()}
+        return {part: count for part, count in lacking.items() if count}
 
     async def send(self, *, size: int = 20, pause_s: float = 0.0) -> None:
         """Send everything, in the order a desk would: at any time all stages are equally far."""
@@ -83,7 +84,10 @@ class PlayedDesk:
         await self.producer.send(self.topics.stage(part[0]), encode(Batch(items)), partition=part[1])
 
     async def all_answered(self) -> None:
-        await until(lambda: not self.missing, "answers to everything")
+        try:
+            await until(lambda: not self.missing, "answers to everything")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; without: {self.missing}") from None
 
     def hear(self, body: bytes) -> None:
         message = decode_answers(body)

@@ -40,6 +40,7 @@ def start(kafka_bootstrap: str, tmp_path: Path) -> Iterator[Start]:
     for worker in started:
         worker.process.kill()
         worker.process.wait()
+        print(f"{worker.log.name} ended with {worker.process.returncode}:\n{worker.told()}")  # noqa: T201  shown where a test fails
 
 
 def is_as_expected(desk: PlayedDesk) -> bool:
