@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from monitor.core.boosting import Growth
+from monitor.core.boosting import Growth, Steps, finished
 from monitor.core.classifier import ClassifierVersion
 from monitor.core.events import Event
 from monitor.core.feedback import outcome_of
@@ -31,6 +31,9 @@ KEEP_EVERY = 50_000
 FIRST, PART, MOST = 1024, 8, 65_536
 """Payments until the first boundary; from each to the next an eighth more, but at most so many. A
 boundary is passed with the first tick after it: a cluster has to know beforehand when one may be."""
+STEPS = 256
+"""Into so many parts the payments up to the next boundary are divided; each brings the version that is
+being grown a step further. It has some 75, so it is there early, and no step holds events up for long."""
 
 Find = Callable[[int], tuple[int, Seen] | None]
 """Gives event time and what models saw of a payment by its reference."""
@@ -53,7 +56,7 @@ def seen_by(committer: Committer, decode: Callable[[bytes], Any]) -> Find:
 class Learner:
     """Learns after every event, and publishes with ticks, at boundaries counted in payments.
 
-    What is learnt at one boundary takes force at the next: meanwhile it could be learnt elsewhere.
+    What is known at one boundary takes force at the next: meanwhile a version is grown of it, step by step.
 
     Parameters
     ----------
@@ -77,11 +80,14 @@ class Learner:
     def recover(self) -> None:
         """Come back to what was kept at the last boundary; the rows after it are to be followed again."""
         self._lessons, self._next = Lessons(), b""
-        self._seq, self._count, self._boundary = 0, 0, FIRST
+        self._growing: Steps[ClassifierVersion] | None = None
+        self._seq, self._count, self._boundary, self._stride = 0, 0, FIRST, FIRST // STEPS
         kept = self._committer.store.meta(KEPT)
         if kept is not None:
-            self._seq, self._count, self._boundary, self._next, lessons = msgspec.msgpack.decode(kept)
+            self._seq, self._count, self._boundary, self._next, lessons, *since = msgspec.msgpack.decode(kept)
             self._lessons.resume(lessons)
+            if since:
+                self._learn(*since)
         self._kept = self._seq
 
     @property
@@ -107,25 +113,45 @@ class Learner:
             self._count += 1
             if not seen.is_restricted:
                 self._lessons.see(event.ref, event.time_ms, seen.vector)
+            if self._growing is not None and not self._count % self._stride:
+                self._step(self._growing)
         if event.kind == "tick" and not self.remaining:
             self._turn(event.time_ms)
         if seq >= self._kept + KEEP_EVERY:
-            self._keep()
+            self._finish()
+            self._keep(self._lessons.snapshot())
+
+    def _step(self, growing: Steps[ClassifierVersion]) -> None:
+        try:
+            next(growing)
+        except StopIteration as end:
+            self._growing, self._next = None, end.value.packed
+
+    def _finish(self) -> None:
+        if self._growing is not None:
+            self._next = finished(self._growing).packed
+            self._growing = None
 
     def _turn(self, time_ms: int) -> None:
-        published = self._next
+        self._finish()
+        published, known = self._next, self._lessons.snapshot()
         if published:
             self._publish(ClassifierVersion.of_packed(published), time_ms)
-        version = self._lessons.learn(time_ms, self._growth)
-        self._next = version.packed if version else b""
+        self._next = b""
         self._boundary = self._count + min(max(self._count // PART, FIRST), MOST)
+        self._learn(time_ms)
         # Where nothing came of it, a restart may come to the same nothing again.
-        if published or version:
-            self._keep()
+        if published or self._growing is not None:
+            self._keep(known, time_ms)
 
-    def _keep(self) -> None:
+    def _learn(self, time_ms: int) -> None:
+        self._growing = self._lessons.learn(time_ms, self._growth)
+        self._stride = max(1, self.remaining // STEPS)
+
+    def _keep(self, lessons: list[Any], *since: int) -> None:
+        """Keep where it is; a version that is being grown is grown again from the lessons of `since`."""
         self._kept = self._seq
-        kept: tuple[Any, ...] = (self._seq, self._count, self._boundary, self._next, self._lessons.snapshot())
+        kept: tuple[Any, ...] = (self._seq, self._count, self._boundary, self._next, lessons, *since)
         self._committer.store.put_meta(KEPT, msgspec.msgpack.encode(kept))
 
     def _publish(self, version: ClassifierVersion, time_ms: int) -> None:

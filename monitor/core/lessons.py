@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.core.boosting import UNIT, Growth, grow
+from monitor.core.boosting import UNIT, Growth, Steps, growing
 from monitor.core.classifier import ClassifierVersion
 from monitor.core.features import MADE_OF_OTHERS, NAMES
 from monitor.core.repute import MATURES_S
@@ -97,8 +97,11 @@ class Lessons:
         if len(features) == VECTOR_BYTES:
             kind.put(ref, (time_ms, features))
 
-    def learn(self, now_ms: int, growth: Growth) -> ClassifierVersion | None:
-        """Return the next version, of everything known by now; None where that is too little."""
+    def learn(self, now_ms: int, growth: Growth) -> Steps[ClassifierVersion] | None:
+        """Return the steps to the next version, of everything known by now; None where that is too little.
+
+        The same again, from the same `snapshot()`, leads to the same version.
+        """
         self._mature(now_ms)
         frauds, genuine = self._frauds, self._genuine
         # One sample in two parts: what is too much for one is too much for both.
@@ -106,27 +109,12 @@ class Lessons:
         self._open.narrow(genuine.limit)
         if len(frauds.rows) < LEAST_FRAUDS or len(genuine.rows) < LEAST_GENUINE:
             return None
+        self.number += 1
+        # Among all payments the odds are lower than in the sample, which has less of the genuine.
+        offset = round(UNIT * log(genuine.share / frauds.share))
         known = [(*row, ref, 1) for ref, row in frauds.rows.items()]
         known += [(*row, ref, 0) for ref, row in genuine.rows.items()]
-        # By time and name: the order of the labels says nothing.
-        known.sort(key=lambda row: (row[0], row[2]))
-        packed = b"".join(features for _, features, _, _ in known)
-        vectors = np.frombuffer(packed, "<f4").reshape(len(known), len(NAMES)).astype(np.float64)
-        vectors[:, MADE_OF_OTHERS] = 0.0
-        base, trees = grow(vectors, np.array([label for *_, label in known], np.int64), growth)
-        self.number += 1
-        return ClassifierVersion(
-            number=self.number,
-            features=NAMES,
-            base=base,
-            trees=trees,
-            # Among all payments the odds are lower than in the sample, which has less of the genuine.
-            offset=round(UNIT * log(genuine.share / frauds.share)),
-            from_ms=known[0][0],
-            to_ms=known[-1][0],
-            frauds=len(frauds.rows),
-            genuine=len(genuine.rows),
-        )
+        return _learning(self.number, known, offset, growth)
 
     def snapshot(self) -> list[Any]:
         """Return all of it as plain data."""
@@ -143,6 +131,29 @@ class Lessons:
         ripe = [ref for ref, (time_ms, _) in self._open.rows.items() if time_ms < now_ms - MATURES_MS]
         for ref in ripe:
             self._genuine.put(ref, self._open.rows.pop(ref))
+
+
+def _learning(
+    number: int, known: list[tuple[int, bytes, int, int]], offset: int, growth: Growth
+) -> Steps[ClassifierVersion]:
+    # By time and name: the order of the labels says nothing.
+    known.sort(key=lambda row: (row[0], row[2]))
+    packed = b"".join(features for _, features, _, _ in known)
+    labels = np.array([label for *_, label in known], np.int64)
+    vectors = np.frombuffer(packed, "<f4").reshape(len(known), len(NAMES)).astype(np.float64)
+    vectors[:, MADE_OF_OTHERS] = 0.0
+    base, trees = yield from growing(vectors, labels, growth)
+    return ClassifierVersion(
+        number=number,
+        features=NAMES,
+        base=base,
+        trees=trees,
+        offset=offset,
+        from_ms=known[0][0],
+        to_ms=known[-1][0],
+        frauds=int(labels.sum()),
+        genuine=int((1 - labels).sum()),
+    )
 
 
 def _plain(sample: Sample) -> list[Any]:

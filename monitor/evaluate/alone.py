@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from monitor.core.boosting import Growth
+from monitor.core.boosting import Growth, Steps, finished
 from monitor.core.classifier import Classifier, ClassifierVersion
 from monitor.core.events import reference
 from monitor.core.features import FEATURES, NAMES
@@ -84,7 +84,7 @@ def without_rules(
     told = [places[f"tx-{number}"] for number in table["tx_id"].to_pylist()]
     lessons, scores, label, boundary = Lessons(), np.zeros(len(refs)), 0, FIRST
     classifier: Classifier | None = None
-    waiting: ClassifierVersion | None = None
+    waiting: Steps[ClassifierVersion] | None = None
     for place, row in _rows(seen, 0, len(seen)):
         while label < len(told) and told_ms[label] <= times_ms[place]:
             one = told[label]
@@ -94,7 +94,7 @@ def without_rules(
         lessons.see(refs[place], times_ms[place], seen[place].tobytes())
         if place + 1 == boundary:
             boundary += min(max(boundary // PART, FIRST), MOST)
-            classifier = Classifier(waiting) if waiting else classifier
+            classifier = Classifier(finished(waiting)) if waiting else classifier
             waiting = lessons.learn(times_ms[place], Growth())
     return scores
 

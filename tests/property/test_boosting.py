@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from random import Random
 
@@ -55,6 +56,26 @@ def test_a_tree_asks_the_question_that_gains_most(rows) -> None:
         # No question, or one whose two answers are worth the same.
         return
     assert gains[tree[0], tree[1]] >= most - Fraction(1, 1000) * abs(most)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=cases)
+def test_every_branch_below_asks_what_gains_most_among_its_own_rows(rows) -> None:
+    base, (tree,) = grow(*arrays(rows), replace(STUMP, depth=3))
+
+    def walk(node, own) -> None:
+        if isinstance(node, int):
+            return
+        feature, threshold, below, above = node
+        gains = best_gain(own, base)
+        most = max(gains.values())
+        # Between two of their values every threshold parts them alike.
+        parted_at = min(row[feature] for row in own if row[feature] >= threshold)
+        assert gains[feature, parted_at] >= most - Fraction(1, 1000) * abs(most)
+        walk(below, [row for row in own if row[feature] < threshold])
+        walk(above, [row for row in own if row[feature] >= threshold])
+
+    walk(tree, rows)
 
 
 @settings(max_examples=30, deadline=None)
