@@ -35,6 +35,7 @@ from monitor.rulebooks import ArchivedRulebooks, archived_parts
 from monitor.settings import Settings
 from streams.deadletter import SCHEMA as DEAD_LETTER_SCHEMA
 from streams.deadletter import DeadLetters
+from streams.findings import gather_findings
 from streams.ports import Outcome, Record, Sensor
 from streams.processor import Limits, Processor
 from streams.scoring import parts_of
@@ -107,11 +108,13 @@ def open_data(
         store.archive(CONFIGURATION, configuration.hash, configuration.archive)
         store.commit()
         taken = chosen(db, configuration, keeps=keeps)
+        codec = build_codec(taken)
+        gather_findings(store, codec.decode)
         ledger = Ledger(db)
         desk = Desk(SqlAlertStore(db), ledger, desk_settings(taken))
         processor = Processor(
             build_engine(taken),
-            build_codec(taken),
+            codec,
             store,
             desk,
             ledger,

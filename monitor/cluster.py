@@ -49,6 +49,7 @@ from streams.codec import Codec
 from streams.commit import Committer
 from streams.deadletter import DeadLetters
 from streams.entries import Place, parts_in_force
+from streams.findings import gather_findings
 from streams.ports import StoreUnavailableError
 from streams.runners.kafka.archives import fetch_archive
 from streams.runners.kafka.desk import Build, DeskRunner
@@ -169,9 +170,11 @@ def _desk_runner(
     configuration = chosen(db, configuration)
     ledger = Ledger(db)
     desk = Desk(SqlAlertStore(db), ledger, desk_settings(configuration))
+    codec = build_codec(configuration)
+    gather_findings(store, codec.decode)
     rulebooks = archived_rulebooks(db, desk, fills=False, stages=topics(settings).stages)
     committer = Committer(store, desk, ledger, DeadLetters(db), sensor, rulebooks)
-    versions = Versions(committer, build_codec(configuration).decode)
+    versions = Versions(committer, codec.decode)
 
     @lru_cache(maxsize=4)
     def parts_for(digest: str) -> tuple[Engine, Codec]:

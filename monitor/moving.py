@@ -30,7 +30,7 @@ from streams.stores.sqlite import SqliteStore, read_only
 
 TABLES = (
     "ledger", "alerts", "alert_customers", "alert_hits", "alert_steps", "alert_grades", "outbox",
-    "outbox_positions", "outbox_refused", "dead_letters", "artifacts", "meta",
+    "outbox_positions", "outbox_refused", "dead_letters", "artifacts", "findings", "meta",
 )  # fmt: skip
 """Tables that are copied as they are; the journal gets the customer of each row beside it."""
 _CHUNK = 2_000

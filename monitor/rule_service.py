@@ -9,6 +9,9 @@ from typing import Any
 
 from monitor.app import CONFIGURATION
 from monitor.configuration import Configuration
+from monitor.core.notable import TITLES
+from monitor.database import Database
+from monitor.precision import noisiest, precisions
 from monitor.reader import Reader
 from monitor.rule_standing import archived, life_of, standing, steps, told_changes, told_windows
 from monitor.rulebooks import WRONG, archived_parts
@@ -31,6 +34,7 @@ class MonitorRules:
 
     def __init__(self, reader: Reader, fills: int = 0, waiting: Callable[[], str] = str) -> None:
         self._reader, self._fills, self._waiting = reader, fills, waiting
+        self._named: Mapping[str, Mapping[str, tuple[str, str]]] = {}
 
     @property
     def fills(self) -> int:
@@ -58,6 +62,21 @@ class MonitorRules:
             for one in found
         ]
 
+    def precision(self) -> Sequence[Mapping[str, Any]]:
+        """Return the rules with verdicts, those that hit most genuine payments first."""
+        found, names = self._reader.read(lambda db: (precisions(db), self._names_in_force(db)))
+        return [
+            {
+                "rule": one.rule,
+                **dict(zip(("title", "status"), names.get(one.rule, ("", "")), strict=True)),
+                "judged": one.judged,
+                "fraud": one.fraud,
+                "genuine": one.genuine,
+                "precision": one.precision,
+            }
+            for one in noisiest(found.values())
+        ]
+
     def differences(self, digest: str) -> str:
         """Return line by line what a configuration would change of the one in force."""
 
@@ -78,10 +97,25 @@ class MonitorRules:
         except WRONG:
             return  # the step is refused, and says why
 
+    def _names_in_force(self, db: Database) -> Mapping[str, tuple[str, str]]:
+        now = life_of(db).in_force
+        if now is None:
+            return {}
+        if now.hash not in self._named:
+            self._named = {now.hash: _names(archived(db, now.hash))}
+        return self._named[now.hash]
+
 
 @lru_cache(maxsize=8)
 def _told(before: bytes, after: bytes) -> str:
     return str(differences(Configuration.of_archive(before), Configuration.of_archive(after)))
+
+
+def _names(configuration: Configuration) -> Mapping[str, tuple[str, str]]:
+    """Return title and status of everything that alerts under a configuration."""
+    rules = [entry["content"] for entry in configuration.plain["rules"]]
+    models = {name: (title, "live") for name, title in TITLES.items()}
+    return models | {rule["id"]: (rule["title"], rule["status"]) for rule in rules}
 
 
 def _moment(time_ms: int) -> str:

@@ -226,6 +226,9 @@ class Journal(Protocol):
     def put_meta(self, key: str, value: bytes) -> None:
         """Write a value of the bookkeeping."""
 
+    def put_finding(self, rule: str, seq: int, *, is_fraud: bool) -> bool:
+        """Keep what a payment that a rule hit turned out to be; return whether that is new."""
+
     def archive(self, kind: str, digest: str, body: bytes) -> None:
         """Keep a configuration, list or model by its hash; the same again is ignored."""
 

@@ -19,6 +19,7 @@ from monitor.audit.verify import Check, Finding, differences, file_findings, led
 from monitor.core.models.scale import ARTIFACT as SCALE
 from monitor.database import Database, PostgresDatabase, streamed
 from streams.crowd import IN_FORCE
+from streams.findings import are_findings_kept
 from streams.journal import GENESIS, row_hash, tick_of
 from streams.learning import ARTIFACT
 from streams.ports import JournalRow, Progress, Record, State
@@ -309,6 +310,8 @@ def _compare(db: Database, fresh: sqlite3.Connection) -> Iterator[Finding]:
     for table in RECOMPUTED:
         if not fresh.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchone():
             continue
+        if table == "findings" and not are_findings_kept(db):
+            continue  # a database made before they were kept has none until a service opens it
         names, keys = columns(fresh, table)
         key = " || ' ' || ".join(keys) if len(keys) > 1 else keys[0]
         query = f"SELECT {key}, {', '.join(names)} FROM {table} ORDER BY 1"  # noqa: S608

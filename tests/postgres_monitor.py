@@ -11,6 +11,7 @@ from monitor.audit.ledger import Ledger
 from monitor.configuration import Configuration, build_codec, build_engine
 from monitor.database import PostgresDatabase
 from streams.deadletter import DeadLetters
+from streams.findings import gather_findings
 from streams.processor import Processor
 from streams.stores.postgres import PostgresStore, open_postgres
 from streams.stores.sqlite import SqliteStore
@@ -50,11 +51,13 @@ def open_monitor(url: str, configuration: Configuration) -> Opened:
     db = open_postgres(url)
     store = WithStates(db)
     store.archive(CONFIGURATION, configuration.hash, configuration.archive)
+    codec = build_codec(configuration)
+    gather_findings(store, codec.decode)
     ledger = Ledger(db)
     desk = Desk(SqlAlertStore(db), ledger, desk_settings(configuration))
     processor = Processor(
         build_engine(configuration),
-        build_codec(configuration),
+        codec,
         store,
         desk,
         ledger,

@@ -25,6 +25,13 @@ class RuleService(Protocol):
     def steps(self, limit: int) -> Sequence[Mapping[str, Any]]:
         """Return the newest steps first: what the ledger says, `time_ms`, and `told`, what changed."""
 
+    def precision(self) -> Sequence[Mapping[str, Any]]:
+        """Return the rules with verdicts, those that hit most genuine payments first.
+
+        Keys: `rule`, `title` and `status` (texts; empty where the rule is not in force any more), `judged`,
+        `fraud` and `genuine` (payments that it hit while live) and `precision` (0 to 1).
+        """
+
     def differences(self, digest: str) -> str:
         """Return line by line what a configuration would change of the one in force.
 

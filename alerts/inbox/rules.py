@@ -65,6 +65,11 @@ def _programs(site: Site) -> APIRouter:
         site.admit(request, Right.READ)
         return JSONResponse([dict(one) for one in site.service.rules.steps(max(1, min(limit, 1_000)))])
 
+    @routes.get("/precision", summary="What payments that each rule hit turned out to be")
+    def precision(request: Request) -> Response:
+        site.admit(request, Right.READ)
+        return JSONResponse([dict(one) for one in site.service.rules.precision()])
+
     @routes.get("/{digest}/differences", summary="What it would change", responses={404: _ANSWERS[404]})
     def differences(request: Request, digest: str) -> Response:
         site.admit(request, Right.READ)
@@ -146,6 +151,7 @@ def _values(site: Site, user: User) -> dict[str, Any]:
             {**one, "lines": _differences(site, one["hash"]).splitlines(), **_allowed(user, one, standing)}
             for one in standing["proposals"]
         ],
+        "precision": rules.precision(),
         "steps": rules.steps(SHOWN),
         "may_change": user.may(Right.CHANGE),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +15,6 @@ from monitor.cli.rulebooks import (
     chosen,
     compiled,
     lists_in,
-    loaded,
     mistakes_told,
     refuse,
 )
@@ -25,6 +24,7 @@ from monitor.cli.rules_check import check
 from monitor.cli.rules_costs import costs
 from monitor.cli.rules_diff import diff
 from monitor.cli.rules_life import register
+from monitor.cli.rules_list import list_, rule_row
 from monitor.cli.rules_peers import peers
 from monitor.cli.rules_sample import sample
 from monitor.cli.rules_schema import schema
@@ -40,6 +40,7 @@ app.command()(backtest)
 app.command()(catalogue)
 app.command()(check)
 app.command()(costs)
+app.command("list")(list_)
 app.command("test")(run_tests)
 app.command()(sample)
 app.command()(schema)
@@ -47,41 +48,6 @@ app.command()(shadow)
 app.command()(peers)
 app.command()(diff)
 register(app)
-
-
-@app.command("list")
-@mistakes_told()
-def list_(packs: Packs = None, as_json: AsJson = False) -> None:
-    """List rules by pack."""
-    rules = sorted(loaded(chosen(None, packs)), key=lambda rule: (rule.pack, rule.id))
-    rows = [_row(rule) for rule in rules]
-    if as_json:
-        typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    for pack in dict.fromkeys(row["pack"] for row in rows):
-        table = Table(title=pack, title_justify="left", box=None)
-        names = (
-            "id",
-            "title",
-            "dimension",
-            "severity",
-            "points",
-            "status",
-            "subject",
-            "events",
-            "verification",
-        )
-        for name in names:
-            table.add_column(name, justify="right" if name == "points" else "left")
-        for row in rows:
-            if row["pack"] == pack:
-                table.add_row(*(_cell(row[name]) for name in names))
-        console.print(table)
-    typer.echo(f"{len(rows)} rules")
 
 
 @app.command()
@@ -105,28 +71,12 @@ def explain(
     if as_json:
         slots = [slot.signature() for plan in alone.plans.values() for slot in plan.slots]
         typer.echo(
-            json.dumps({**_row(found), "rule": found.plain, "keeps": slots}, ensure_ascii=False, indent=2)
+            json.dumps({**rule_row(found), "rule": found.plain, "keeps": slots}, ensure_ascii=False, indent=2)
         )
         return
     typer.echo(told(found, alone))
     if code:
         typer.echo("\n" + generated(alone))
-
-
-def _row(rule: Rule) -> dict[str, Any]:
-    return {
-        "pack": rule.pack, "id": rule.id, "title": rule.title, "dimension": rule.dimension,
-        "severity": [band.severity for band in rule.bands], "points": [band.points for band in rule.bands],
-        "status": rule.status, "subject": rule.subject, "events": list(rule.on),
-        "verification": rule.verification,
-        "version": rule.version,
-    }  # fmt: skip
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, list):
-        return " ".join(f"{one:g}" if isinstance(one, float) else str(one) for one in value)
-    return str(value)
 
 
 def _alone(rule: Rule, predicates: dict[str, Expression], lists: Path | None) -> Rulebook:

@@ -17,7 +17,7 @@ SEVERITY = {MODEL: "medium", SAMPLE: "info"}
 DAY_MS = 86_400_000
 DIMENSION = "fraud"
 ALL = 1 << 32
-_TITLES = {MODEL: "High model score", SAMPLE: "Sample for review"}
+TITLES = {MODEL: "High model score", SAMPLE: "Sample for review"}
 _TRIAGE = {
     MODEL: ("Read what raised the score.", "Ask the customer about the payment.", "Close it as what it was."),
     SAMPLE: (
@@ -97,7 +97,7 @@ class Lookout:
             time_ms=answer.time_ms,
             late=answer.late,
             status="live",
-            title=_TITLES[rule],
+            title=TITLES[rule],
             dimension=DIMENSION,
             severity=SEVERITY[rule],
             points=0.0,

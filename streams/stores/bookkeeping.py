@@ -34,6 +34,18 @@ class Bookkeeping(Generic[Connected]):
             (key, value),
         )
 
+    def put_finding(self, rule: str, seq: int, *, is_fraud: bool) -> bool:
+        """Keep what the payment at a journal position, which a rule hit, turned out to be.
+
+        The last word counts. Returns whether it is the first, or another than before.
+        """
+        written = self.db.execute(
+            "INSERT INTO findings(rule, seq, is_fraud) VALUES(?, ?, ?) ON CONFLICT(rule, seq)"
+            " DO UPDATE SET is_fraud = excluded.is_fraud WHERE findings.is_fraud <> excluded.is_fraud",
+            (rule, seq, int(is_fraud)),
+        )
+        return written.rowcount == 1
+
     def archive(self, kind: str, digest: str, body: bytes) -> None:
         """Keep a rulebook, list or model by its hash, for recomputation; the same again is ignored."""
         self.db.execute(

@@ -9,10 +9,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
-SCHEMA = "CREATE TABLE IF NOT EXISTS row_seals(name TEXT PRIMARY KEY, seal TEXT NOT NULL) WITHOUT ROWID"
+# With row numbers: without them the tree of names is searched through seals, some of them megabytes.
+SCHEMA = "CREATE TABLE IF NOT EXISTS row_seals(name TEXT PRIMARY KEY, seal TEXT NOT NULL)"
 
-RECOMPUTED = ("alerts", "alert_customers", "alert_grades", "alert_hits", "alert_steps")
-"""Tables of other rooms that a replay of the journal gives again, row by row."""
+RECOMPUTED = ("alerts", "alert_customers", "alert_grades", "alert_hits", "alert_steps", "findings")
+"""Tables, most of other rooms, that a replay of the journal gives again, row by row."""
 PROVEN = frozenset({"journal", "journal_index", "states", "ledger", "row_seals", *RECOMPUTED})
 """Tables that need no seals: they are chained or recomputed."""
 

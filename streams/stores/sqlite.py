@@ -34,6 +34,8 @@ CREATE TABLE IF NOT EXISTS states(
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS artifacts(
   hash TEXT NOT NULL, kind TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY(kind, hash));
+CREATE TABLE IF NOT EXISTS findings(
+  rule TEXT NOT NULL, seq INTEGER NOT NULL, is_fraud INTEGER NOT NULL, PRIMARY KEY(rule, seq));
 """
 
 _JOURNAL = "seq, ref, received_ms, hash, facts, answer, body"

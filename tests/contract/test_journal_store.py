@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from monitor.database import ERRORS, Database
+from streams.findings import GATHERED, are_findings_kept, findings_by_rule
 from streams.ports import JournalRow
 from streams.stores.postgres import PostgresStore, open_postgres
 from streams.stores.reading import artifact, event_body, progress
@@ -125,3 +126,18 @@ def test_probing_leaves_nothing_open(store: Store) -> None:
     store.probe()
     store.guard()
     assert not store.db.in_transaction
+
+
+def test_a_finding_is_new_once_and_again_when_the_word_changes(store: Store) -> None:
+    told = [("A", 2, True), ("A", 2, True), ("A", 2, False), ("A", 3, False), ("B", 2, True)]
+    store.begin()
+    new = [store.put_finding(rule, seq, is_fraud=is_fraud) for rule, seq, is_fraud in told]
+    store.put_meta(GATHERED, b"1")
+    store.commit()
+    assert new == [True, False, True, True, True]
+    assert findings_by_rule(store.db) == {"A": (0, 2), "B": (1, 0)}
+
+
+def test_findings_that_are_not_gathered_yet_are_not_told(store: Store) -> None:
+    store.put_finding("A", 1, is_fraud=True)
+    assert (are_findings_kept(store.db), findings_by_rule(store.db)) == (False, {})

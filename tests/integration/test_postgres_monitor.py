@@ -25,6 +25,7 @@ from monitor.recompute import proof_of
 from monitor.settings import Settings
 from monitor.simulate import Simulation
 from monitor.testing import START_MS, configuration, record, with_rules
+from streams.findings import findings_by_rule
 from streams.journal import tick
 from streams.ports import Record
 from streams.processor import Processor
@@ -43,7 +44,10 @@ RULES = with_rules(
     },
 )
 CUSTOMERS = ("c1", "c2", "\u5f20\u4e09", 'quo"te', "back\\slash", "nobody")
-TABLES = ("ledger", "alerts", "alert_hits", "alert_steps", "alert_customers", "alert_grades", "dead_letters")
+TABLES = (
+    "ledger", "alerts", "alert_hits", "alert_steps", "alert_customers", "alert_grades", "dead_letters",
+    "findings",
+)  # fmt: skip
 JOURNAL = "SELECT seq, ref, received_ms, hash, facts, answer, body FROM journal ORDER BY seq"
 
 
@@ -66,6 +70,8 @@ def feed(processor: Processor, db: Database) -> None:
     process(record("a1", "alert.taken", 31 * HOUR_MS, **action))
     reason = {"disposition": "false_positive", "reason": "rent"}
     process(record("a2", "alert.closed", 32 * HOUR_MS, **action, **reason))
+    process(record("v1", "verdict", 33 * HOUR_MS, of_event="e1", verdict="genuine"))
+    process(record("v2", "fraud.reported_by_customer", 34 * HOUR_MS, of_event="e1"))
     for body in islice(Simulation(4, 3, 5, date(2026, 1, 3)).records(), 150):
         process(body)
     processor.close()
@@ -108,6 +114,10 @@ def test_the_contents_are_equal_to_the_last_byte(ours: Database, theirs: Databas
     assert {key: told[key] for key in ("head", "head_hash", "counters")} == {
         key: here[key] for key in ("head", "head_hash", "counters")
     }
+
+
+def test_rules_are_judged_alike(ours: Database, theirs: Database) -> None:
+    assert findings_by_rule(theirs) == findings_by_rule(ours) == {"P-1": (1, 0)}
 
 
 def test_both_are_proven(ours: Database, theirs: Database) -> None:

@@ -112,6 +112,8 @@ class Service:
 def approved_on_the_page(service: Service, digest: str) -> None:
     page, client = service.page_of("bob")
     assert "small credits" in page
+    assert "No payment that a rule hit was judged yet." in page
+    assert service.ask("bob", "GET", "/api/rules/precision").json() == []
     assert "OWN-1" in page, "what it would change is there to be read"
     form = page.partition(f'action="/rules/{digest}/approve"')[2].partition("</form>")[0]
     fields = dict(re.findall(r'name="(csrf|once)" value="([^"]+)"', form))
