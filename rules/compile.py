@@ -11,21 +11,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 
 import rules.check as _check  # noqa: F401  fills the table of checks
 from rules.blocks import Block, nested
+from rules.contents import content_hash
 from rules.echoes import ALONE, ECHOES, live_alone
 from rules.errors import ExpressionError, Mistake, RuleError, nearest
-from rules.feeding import may_hear, slot_blocks
+from rules.feeding import heard_kinds, slot_blocks
 from rules.figures import origin
 from rules.functions import FUNCTIONS
 from rules.grammar import parse
-from rules.lists import list_to_plain
 from rules.lookups import met
 from rules.model import Expression, ListData, Rule
 from rules.nodes import Call, Name, Node
-from rules.parameters import overrides_text
 from rules.patterns import is_absence
 from rules.plan import StagePlan
 from rules.rendering import INDENT, Function, band_lines
@@ -243,13 +241,23 @@ class _Compiler:
             return "''"
         return f"show({term.code}, {term.type!r}, {style.strip()!r})"
 
-    def stage_function(self, stage: str, kind: str) -> str | None:
-        """Return the function of a stage for a kind, or None where it has nothing to do."""
+    def stage_functions(self, stage: str) -> dict[str, str]:
+        """Return the functions of a stage by the kinds for which it has something to do, in their order."""
+        plan = self.plans[stage]
+        heard = [heard_kinds(slot) for slot in plan.slots]
+        some = {kind for owner, kind in self.conditions if owner == stage}.union(plan.exports, *heard)
+        places = {kind: [n for n, kinds in enumerate(heard) if kind in kinds] for kind in some}
+        made = {
+            kind: self.stage_function(stage, kind, places[kind])
+            for kind in self.vocabulary.kinds
+            if kind in some
+        }
+        return {kind: source for kind, source in made.items() if source is not None}
+
+    def stage_function(self, stage: str, kind: str, heard: Sequence[int]) -> str | None:
+        """Return the function of a stage for a kind that feeds some slots; None where nothing is done."""
         plan = self.plans[stage]
         conditions = self.conditions.get((stage, kind), [])
-        heard = [(place, slot) for place, slot in enumerate(plan.slots) if may_hear(slot, kind)]
-        if not (heard or conditions or kind in plan.exports):
-            return None
         function = Function(f"{stage}__{_identifier(kind)}")
         scope = Scope(
             vocabulary=self.vocabulary,
@@ -264,8 +272,8 @@ class _Compiler:
             predicates=self.predicates,
         )
         before, after, inside = [], [], scope.inside(kind)
-        for place, slot in heard:
-            early, late = slot_blocks(inside, place, slot, kind)
+        for place in heard:
+            early, late = slot_blocks(inside, place, plan.slots[place], kind)
             before += early
             after += late
         function.lines += nested(before)
@@ -343,9 +351,9 @@ def compile_rulebook(
     functions: list[str] = []
     kinds: dict[str, tuple[str, ...]] = {}
     for stage in stages:
-        made = {kind: compiler.stage_function(stage, kind) for kind in vocabulary.kinds}
-        kinds[stage] = tuple(kind for kind, source in made.items() if source is not None)
-        functions += [source for source in made.values() if source is not None]
+        made = compiler.stage_functions(stage)
+        kinds[stage] = tuple(made)
+        functions += made.values()
     for stage in stages:
         timers = Function(f"{stage}__timers", compiler.timers.get(stage, []))
         functions.append(timers.render("place, e, d, S, F, st, t, now, r, late, hits, failures"))
@@ -357,7 +365,7 @@ def compile_rulebook(
         stages=stages,
         kinds=kinds,
         lists=dict(lists),
-        hash=_hash(running, lists, base_currency, compiler.predicates),
+        hash=content_hash(running, lists, base_currency, compiler.predicates),
     )
 
 
@@ -383,16 +391,3 @@ def _check_resting(compiler: _Compiler, resting: Sequence[Rule]) -> None:
         apart.rule(number, rule)
     if apart.mistakes:
         raise RuleError(apart.mistakes)
-
-
-def _hash(
-    rules: Sequence[Rule], lists: Mapping[str, ListData], base_currency: str, predicates: Mapping[str, Node]
-) -> str:
-    digest = sha256(base_currency.encode())
-    for rule in rules:
-        digest.update(f"\n{rule.id} {rule.version} {rule.status}{overrides_text(rule)}".encode())
-    for name, data in sorted(lists.items()):
-        digest.update(f"\n{name} {list_to_plain(data)!r}".encode())
-    for name, node in sorted(predicates.items()):
-        digest.update(f"\n{name} = {node.text()}".encode())
-    return digest.hexdigest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 
 from rules.blocks import INDENT, Block
@@ -22,9 +22,13 @@ def slot_blocks(scope: Scope, place: int, slot: Slot, kind: str) -> tuple[list[B
     return early, late
 
 
-def may_hear(slot: Slot, kind: str) -> bool:
-    """Return whether events of a kind may feed a slot."""
-    return not isinstance(slot, SeriesSlot | SightingsSlot | MarkerSlot) or kind in slot.selection.kinds
+def heard_kinds(slot: Slot) -> Set[str]:
+    """Return the kinds of events that may feed a slot."""
+    if isinstance(slot, SeriesSlot | SightingsSlot | MarkerSlot):
+        return frozenset(slot.selection.kinds)
+    if isinstance(slot, SequenceSlot):
+        return {pattern.kind for track in slot.tracks for pattern in track}
+    return set() if isinstance(slot, ScheduleSlot) else {one.kind for one in (*slot.awaited, *slot.after)}
 
 
 def _under(conditions: tuple[str, ...], blocks: Sequence[Block]) -> list[Block]:

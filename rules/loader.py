@@ -129,7 +129,7 @@ def _rule(reader: Reader, keys: dict[str, tuple[yaml.Node, yaml.Node]], root: An
     fields["dimension"] = fields["dimension"] if fields["dimension"] in DIMENSIONS else "fraud"
     fields["status"] = fields["status"] if fields["status"] in STATUSES else "live"
     # As text throughout: YAML 1.1 would read the key `on` as true.
-    plain = plain_of(reader)
+    plain = plain_of(root)
     place = Expression(
         say_node.value, Literal(0, "text", say_node.value), reader.file, reader.places(say_node)
     )

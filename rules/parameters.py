@@ -86,7 +86,8 @@ def parameters_of(text: str, file: str) -> tuple[Override, ...]:
 
 def parameters_plain(path: Path) -> dict[str, Any]:
     """Return the values a file of parameters sets as plain data, every scalar a text: for the archive."""
-    plain = plain_of(document(path)[0]) or {}
+    root = document(path)[1]
+    plain = {} if root is None else plain_of(root) or {}
     return {rule: values for rule, values in plain.items() if rule not in FILE_KEYS}
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from zlib import crc32
 
 INDENT = "    "
+_MARKS = re.compile("([\x01\x02])")
 
 
 @dataclass(slots=True)
@@ -32,21 +34,21 @@ class Function:
 def _marked(text: str) -> list[str]:
     """Return every marked part, inner ones too."""
     found, stack = [], []
-    for at, character in enumerate(text):
-        if character == "\x01":
-            stack.append(at)
-        elif character == "\x02":
-            found.append(text[stack.pop() + 1 : at])
+    for mark in _MARKS.finditer(text):
+        if mark[0] == "\x01":
+            stack.append(mark.end())
+        else:
+            found.append(text[stack.pop() : mark.start()])
     return found
 
 
 def _resolve(text: str, names: Mapping[str, str]) -> str:
     out: list[str] = []
     stack: list[tuple[int, list[str]]] = []
-    for character in text:
-        if character == "\x01":
+    for part in _MARKS.split(text):
+        if part == "\x01":
             stack.append((len(out), []))
-        elif character == "\x02":
+        elif part == "\x02":
             start, raw = stack.pop()
             code, inner = "".join(raw), "".join(out[start:])
             del out[start:]
@@ -54,11 +56,10 @@ def _resolve(text: str, names: Mapping[str, str]) -> str:
             out.append(f"({name} if {name} is not U else ({name} := {inner}))" if name else inner)
             if stack:
                 stack[-1][1].append(f"\x01{code}\x02")
-            continue
         else:
-            out.append(character)
+            out.append(part)
             if stack:
-                stack[-1][1].append(character)
+                stack[-1][1].append(part)
     return "".join(out)
 
 

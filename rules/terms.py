@@ -111,7 +111,9 @@ class Scope:
                 return self.rule.params[tail].default
             return self.inline(self.predicates[node.name]) if node.name in self.predicates else node
         if isinstance(node, Binary):
-            return replace(node, left=self.inline(node.left), right=self.inline(node.right))
+            left, right = self.inline(node.left), self.inline(node.right)
+            is_same = left is node.left and right is node.right
+            return node if is_same else replace(node, left=left, right=right)
         if isinstance(node, Unary):
             return replace(node, operand=self.inline(node.operand))
         if isinstance(node, Group):

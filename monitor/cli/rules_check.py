@@ -36,7 +36,9 @@ def check(
     with mistakes_told(form):
         rules, predicates, book = compiled(folders_meant, lists)
         cases = cases_in(folders_meant)
-    hits = {rule.id: [len(case.hits) for case in cases if case.rule == rule.id] for rule in rules}
+    hits: dict[str, list[int]] = {rule.id: [] for rule in rules}
+    for case in cases:
+        hits.setdefault(case.rule, []).append(len(case.hits))
     said = sorted([*remarks(rules, hits), *unreachable(rules, load_vocabulary(), predicates)])
     tell(said, form, "warning")
     if form == "text":

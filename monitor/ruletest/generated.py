@@ -59,7 +59,7 @@ def lateness_problems(
     told = [(hit.time_ms, hit.severity) for hit in hits if hit.event_id == step.id]
     values = {"customer_id": step.values.get("customer_id", "c1")}
     newer = Step(line=step.line, at_ms=step.at_ms + AHEAD_MS, kind=kind, id="newer", values=values)
-    late = timelines.of(replace(case, steps=(*case.steps[:place], newer, step)))
+    late = timelines.of(replace(case, steps=(*case.steps[:place], newer, step)), timeline)
     found = [hit for hit in play(late) if hit.event_id == step.id]
     if [(hit.time_ms, hit.severity) for hit in found] != told and not _is_edge(
         timelines, timeline, place, found, play
@@ -86,7 +86,7 @@ def order_problems(
         return []
     if not _is_free_order(timelines, case.steps):
         return []
-    turned = timelines.of(replace(case, steps=(*reversed(before), last)))
+    turned = timelines.of(replace(case, steps=(*reversed(before), last)), timeline)
     found = [hit.severity for hit in play(turned) if hit.event_id == last.id]
     if found == told:
         return []
@@ -118,6 +118,6 @@ def _is_edge(timelines: Timelines, timeline: Timeline, place: int, late: Sequenc
     """Return whether the event would get the late answer too, had it happened when the newer one did."""
     case = timeline.case
     step = replace(case.steps[place], at_ms=case.steps[place].at_ms + AHEAD_MS)
-    shifted = timelines.of(replace(case, steps=(*case.steps[:place], step)))
+    shifted = timelines.of(replace(case, steps=(*case.steps[:place], step)), timeline)
     answer = [hit.severity for hit in play(shifted) if hit.event_id == step.id]
     return answer == [hit.severity for hit in late]

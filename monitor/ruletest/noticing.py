@@ -15,7 +15,7 @@ from monitor.ruletest.playing import play
 from monitor.ruletest.running import RuleTests
 from monitor.ruletest.timeline import Timeline
 from monitor.ruletest.variants import Subject, Variant
-from monitor.ruletest.workers import bench_here, workers
+from monitor.ruletest.workers import bench_here, cases_here, workers
 from rules.errors import Mistake, RuleError
 
 KINDS = {"conditions": forced, "thresholds": mutants}
@@ -104,15 +104,15 @@ def _here(
 def _apart(
     bench: RuleTests, cases: Mapping[str, Sequence[Case]], jobs: int, done: Callable[[str], None]
 ) -> Iterator[Noticed]:
-    with workers(bench, jobs) as pool:
-        waiting = {pool.submit(_work, rule, own): rule for rule, own in cases.items()}
+    with workers(bench, cases, jobs) as pool:
+        waiting = {pool.submit(_work, rule): rule for rule in cases}
         for future in as_completed(waiting):
             yield future.result()
             done(waiting[future])
 
 
-def _work(rule: str, cases: Sequence[Case]) -> Noticed:
-    return noticed(bench_here(), rule, cases)
+def _work(rule: str) -> Noticed:
+    return noticed(bench_here(), rule, cases_here(rule))
 
 
 def _merged(results: Sequence[Noticed]) -> Sequence[Noticed]:

@@ -65,12 +65,19 @@ class Timelines:
         self.codec = codec
         self._zone = periods.zone
 
-    def of(self, case: Case) -> Timeline:
-        """Return what happens in a case; an action's alert is not known yet."""
+    def of(self, case: Case, like: Timeline | None = None) -> Timeline:
+        """Return what happens in a case; an action's alert is not known yet.
+
+        Parameters
+        ----------
+        like
+            Of a case that differs in its steps alone: what is the same there is not made again.
+        """
         start_ms = int(case.start.replace(tzinfo=self._zone).timestamp() * 1000)
         moments: list[Moment] = []
         problems: list[str] = []
         sent: dict[str, Moment] = {}
+        known = {one.step.id: one for one in like.moments if one.event} if like else {}
         for step in (*self._past(case), *case.steps):
             if step.again and step.again not in sent:
                 problems.append(f"{case.file}:{step.line}: no event {step.again!r} before this line")
@@ -78,7 +85,9 @@ class Timelines:
                 first = sent[step.again]
                 moments.append(Moment(step, first.time_ms, first.event, first.record))
             elif step.kind:
-                made = self._moment(case, step, start_ms, problems)
+                made = known.get(step.id)
+                if made is None or made.step != step:
+                    made = self._moment(case, step, start_ms, problems)
                 sent[step.id] = made
                 moments.append(made)
             else:

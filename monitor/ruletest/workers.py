@@ -1,9 +1,11 @@
-"""Processes that test rules side by side: each has the rules of the one that started it."""
+"""Processes that test rules side by side: each has the rules and cases of the one that started it."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -15,22 +17,36 @@ from rules.vocabulary import load_vocabulary
 
 FEW = 16
 """So few rules are tested before another process has come up."""
-_BENCH: list[RuleTests] = []
-"""The rules of a worker process; set once when it starts."""
+Work = Mapping[str, Sequence[Case]]
+"""Cases by rule."""
+_BENCH: list[tuple[RuleTests, Work]] = []
+"""The rules and cases of a worker process; set once when it starts."""
 
 
-def workers(bench: RuleTests, jobs: int) -> ProcessPoolExecutor:
-    """Return processes in which `bench_here` has the same rules."""
-    return ProcessPoolExecutor(jobs, initializer=_begin, initargs=bench.arguments)
+@contextmanager
+def workers(bench: RuleTests, work: Work, jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """Give processes in which `bench_here` has the same rules, and `cases_here` the cases."""
+    # Out of the collector's sight: looking through what is read would copy all of it to every process.
+    gc.freeze()
+    try:
+        with ProcessPoolExecutor(jobs, initializer=_begin, initargs=(work, *bench.arguments)) as pool:
+            yield pool
+    finally:
+        gc.unfreeze()
 
 
 def bench_here() -> RuleTests:
     """Return the rules of this worker."""
-    return _BENCH[0]
+    return _BENCH[0][0]
 
 
-def _begin(rules: Any, lists: Any, predicates: Any, rating: Any, rates: Any, more: Any) -> None:
-    _BENCH.append(RuleTests(rules, load_vocabulary(), lists, predicates, rating, rates, **more))
+def cases_here(rule: str) -> Sequence[Case]:
+    """Return the cases of a rule that this worker was started with."""
+    return _BENCH[0][1][rule]
+
+
+def _begin(work: Work, rules: Any, lists: Any, predicates: Any, rating: Any, rates: Any, more: Any) -> None:
+    _BENCH.append((RuleTests(rules, load_vocabulary(), lists, predicates, rating, rates, **more), work))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +87,17 @@ def all_failures(bench: RuleTests, cases: Sequence[Case], jobs: int) -> list[lis
     return [failures for _, failures in sorted(numbered)]
 
 
-def _here(bench: RuleTests, work: Mapping[str, Sequence[Case]]) -> Iterator[_Tested]:
+def _here(bench: RuleTests, work: Work) -> Iterator[_Tested]:
     return (_tested(bench, rule, own) for rule, own in work.items())
 
 
-def _apart(bench: RuleTests, work: Mapping[str, Sequence[Case]], jobs: int) -> Iterator[_Tested]:
-    with workers(bench, jobs) as pool:
-        yield from pool.map(_work, work, work.values(), chunksize=4)
+def _apart(bench: RuleTests, work: Work, jobs: int) -> Iterator[_Tested]:
+    with workers(bench, work, jobs) as pool:
+        yield from pool.map(_work, work, chunksize=4)
 
 
-def _work(rule: str, cases: Sequence[Case]) -> _Tested:
-    return _tested(bench_here(), rule, cases)
+def _work(rule: str) -> _Tested:
+    return _tested(bench_here(), rule, cases_here(rule))
 
 
 def _tested(bench: RuleTests, rule: str, cases: Sequence[Case]) -> _Tested:
