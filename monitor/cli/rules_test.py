@@ -82,12 +82,13 @@ def run_tests(
 
 
 def bench_of(folders: Sequence[Path], lists: Path | None) -> RuleTests:
-    """Return the rules of some folders, compiled and ready to be tested."""
+    """Return the rules of some folders, with the figures of the configuration, ready to be tested."""
     import yaml
 
     from monitor.core.rating_config import RatingConfig
     from monitor.ruletest import RuleTests
     from rules.loader import load_predicates
+    from rules.parameters import load_parameters
     from rules.vocabulary import load_vocabulary
     from streams.rates import Rates
 
@@ -96,6 +97,7 @@ def bench_of(folders: Sequence[Path], lists: Path | None) -> RuleTests:
     return RuleTests(
         loaded(folders), load_vocabulary(), lists_in(lists), load_predicates(folders),
         RatingConfig.from_plain(plain), Rates.load(config / "lists" / "fx_rates.yaml"),
+        overrides=load_parameters((lists.parent if lists else config) / "parameters.yaml"),
     )  # fmt: skip
 
 

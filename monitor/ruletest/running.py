@@ -17,7 +17,6 @@ from monitor.core.periods import Periods
 from monitor.core.rating import Rater
 from monitor.core.rating_config import RatingConfig
 from monitor.ruletest.case import Case
-from monitor.ruletest.desk import desk_failures, in_force
 from monitor.ruletest.difference import timeline_lines
 from monitor.ruletest.generated import lateness_problems, order_problems
 from monitor.ruletest.judging import differences
@@ -27,7 +26,8 @@ from monitor.ruletest.probing import why_not
 from monitor.ruletest.timeline import Timeline, Timelines
 from rules.compile import Rulebook, compile_rulebook
 from rules.errors import Mistake, RuleError
-from rules.model import Expression, ListData, Rule
+from rules.model import Expression, ListData, Override, Rule
+from rules.parameters import overridden, overrides_text
 from rules.vocabulary import Vocabulary
 from streams.codec import Codec
 from streams.rates import Exchange, Rates
@@ -41,19 +41,28 @@ class RuleTests:
     Drafts and retired rules are tested as shadow rules, so that a rule is tested before it runs.
 
     They are compiled when the first case is run, or by `compile`.
+
+    Parameters
+    ----------
+    overrides
+        What the institution sets for the parameters of rules; a case may set its own instead.
+
+    Raises
+    ------
+    RuleError
+        Where an override fits no parameter of its rule.
     """
 
     def __init__(
         self, rules: Sequence[Rule], vocabulary: Vocabulary, lists: Mapping[str, ListData],
         predicates: Mapping[str, Expression], rating: RatingConfig, rates: Rates | None, *,
-        base_currency: str = "CNY", zone: str = "Asia/Shanghai",
+        base_currency: str = "CNY", zone: str = "Asia/Shanghai", overrides: Sequence[Override] = (),
     ) -> None:  # fmt: skip
-        self.arguments = (
-            rules, lists, predicates, rating, rates, {"base_currency": base_currency, "zone": zone},
-        )  # fmt: skip
+        more = {"base_currency": base_currency, "zone": zone, "overrides": overrides}
+        self.arguments = (rules, lists, predicates, rating, rates, more)
         """What another process makes the same of; every process has the same vocabulary."""
         awake = [rule if rule.status == "live" else replace(rule, status="shadow") for rule in rules]
-        self.rules = {rule.id: rule for rule in awake}
+        self.rules = {rule.id: rule for rule in overridden(awake, overrides, are_all=False)}
         self.vocabulary = vocabulary
         self.lists = lists
         self.predicates = predicates
@@ -97,6 +106,32 @@ class RuleTests:
         among_all
             Besides, the rule must answer among all others as it does alone.
         """
+        problems = self._failures(case, among_all=among_all)
+        if problems and (hint := self.told_figures(case)):
+            problems[-1] += f"\n  hint: {hint}"
+        return problems
+
+    def told_figures(self, case: Case) -> str:
+        """Return what to do about a failing case that passes with the figures of the rule's own file.
+
+        Empty where the institution sets none of them, or they do not matter.
+        """
+        rules = [self.rules[name] for name in {case.rule, *case.others} if name in self.rules]
+        if not any(overrides_text(rule) for rule in rules) or self._as_written.failures(case):
+            return ""
+        return (
+            "it passes with the rule's own figures, and parameters.yaml sets others: expect what these make,"
+            " or set figures of its own, e.g. params: {minimum: 5000 CNY}"
+        )
+
+    @cached_property
+    def _as_written(self) -> RuleTests:
+        """The same rules with the figures of their own files."""
+        *arguments, more = self.arguments
+        rules, *others = arguments
+        return RuleTests(rules, self.vocabulary, *others, **{**more, "overrides": ()})
+
+    def _failures(self, case: Case, *, among_all: bool) -> list[str]:
         if case.rule not in self.rules:
             return [f"{case.place}: no rule {case.rule!r} among those tested"]
         unknown = [name for name in case.others if name not in self.rules]
@@ -143,6 +178,9 @@ class RuleTests:
         yield from timeline_lines(timeline, hits, why_not(self, timeline) if expected - came else {})
 
     def _desk_failures(self, timeline: Timeline) -> list[str]:
+        # With its databases it takes longer to import than a rule to test: few cases have officers.
+        from monitor.ruletest.desk import desk_failures, in_force  # noqa: PLC0415
+
         case = timeline.case
         own = with_params(self.rules[case.rule], case)
         engine = self.alone(in_force(case, self.rules, own), case.lists)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from typer.testing import CliRunner
 
+from monitor.app import open_data
+from monitor.cli.output import configured
 from monitor.cli.rules import app
 from rules.lint import remarks
 from rules.loader import load_packs
@@ -218,3 +221,68 @@ def test_what_can_never_hold_is_remarked(pack):
         f"{pack}/X-1.yaml:5:30: amount >= 1000 CNY and amount < 10 CNY can never hold together"
         in result.output
     )
+
+
+WITH_FIGURE = "params:\n  minimum: {default: 1000 CNY}\nwhen: amount >= param.minimum\n"
+OVERRIDE = "X-1:\n  minimum:\n    - {value: 5000 CNY, reason: calibration, author: us}\n"
+
+
+@pytest.fixture
+def figures(pack, repository, tmp_path_factory):
+    """A pack whose rule has a figure, and the lists of a configuration that sets another one."""
+    change(pack, "X-1.yaml", "when: amount >= 1000 CNY\n", WITH_FIGURE)
+    config = tmp_path_factory.mktemp("config")
+    shutil.copytree(repository / "config" / "lists", config / "lists")
+    (config / "parameters.yaml").write_text(OVERRIDE, encoding="utf-8")
+    return config / "lists"
+
+
+def test_cases_are_played_with_the_figures_of_the_institution(pack, figures):
+    assert riskmon("test", pack).exit_code == 0
+    result = riskmon("test", pack, "--lists", figures)
+    assert (result.exit_code, "1 of 2 cases of 1 rules passed" in result.output) == (1, True)
+    assert "hint: it passes with the rule's own figures, and parameters.yaml sets others" in result.output
+    change(pack, "X-1.test.yaml", "amount: 1000}", "amount: 5000}")
+    change(pack, "X-1.test.yaml", "1,000.00 CNY moved", "5,000.00 CNY moved")
+    assert riskmon("test", pack, "--lists", figures).exit_code == 0
+
+
+def test_a_case_that_sets_its_own_figure_does_not_hear_of_the_institutions(pack, figures):
+    change(pack, "X-1.test.yaml", "cases:", "params: {minimum: 1000 CNY}\ncases:")
+    assert riskmon("test", pack, "--lists", figures).exit_code == 0
+
+
+def test_a_case_that_fails_either_way_is_not_blamed_on_the_figures(pack, figures):
+    change(pack, "X-1.test.yaml", "points: 15", "points: 16")
+    assert "own figures" not in riskmon("test", pack, "--lists", figures).output
+
+
+def test_figures_that_fit_no_parameter_are_told(pack, figures):
+    (figures.parent / "parameters.yaml").write_text(OVERRIDE.replace("minimum", "minimun"), encoding="utf-8")
+    result = riskmon("test", pack, "--lists", figures)
+    assert (result.exit_code, "has no parameter 'minimun'" in result.output) == (1, True)
+
+
+def test_processes_play_cases_with_the_same_figures(pack, figures, monkeypatch):
+    monkeypatch.setattr("monitor.ruletest.workers.FEW", 0)
+    result = riskmon("test", pack, "--lists", figures, "--jobs", "2")
+    assert (result.exit_code, "1 of 2 cases of 1 rules passed" in result.output) == (1, True)
+
+
+def test_a_figure_is_proposed_though_the_cases_beside_the_rule_expect_another(
+    pack, repository, tmp_path_factory
+):
+    change(pack, "X-1.yaml", "when: amount >= 1000 CNY\n", WITH_FIGURE)
+    folder = tmp_path_factory.mktemp("monitor")
+    shutil.copytree(repository / "config", folder / "config")
+    settings = folder / "config" / "monitor.yaml"
+    settings.write_text(f"rules:\n  packs: [{pack}]\n", encoding="utf-8")
+    place = ["--config", str(settings), "--data", str(folder / "data")]
+    (folder / "data").mkdir()
+    open_data(folder / "data", *configured(settings)).close()
+    (folder / "config" / "parameters.yaml").write_text(OVERRIDE, encoding="utf-8")
+    said = riskmon("propose", "--reason", "why", "--as", "ada", *place).output
+    assert "1 of 2 test cases pass, 1 by the figures of the rules' own files alone (X-1)" in said
+    change(pack, "X-1.test.yaml", "points: 15", "points: 16")
+    said = riskmon("propose", "--reason", "why", "--as", "ada", *place).output
+    assert "nothing is proposed: tests beside the rules fail" in said
