@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from alerts.inbox import model_charts
-from monitor.core.boosting import weights
 from monitor.core.classifier import ClassifierVersion
 from monitor.core.feature import Feature
+from monitor.core.margins import weights
 from monitor.core.models.calibration import Reliability
 
 MOST_SHOWN = 15

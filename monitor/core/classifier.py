@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from math import exp
 from typing import Any
 
-from monitor.core.boosting import UNIT, Tree, margin_of, shares
 from monitor.core.features import FEATURES
+from monitor.core.margins import UNIT, Tree, margin_of, shares
 from monitor.core.models.packed import Packed
 
 LEAST_TOLD = 0.2

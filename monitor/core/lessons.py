@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from monitor.core.boosting import UNIT, Growth, Steps, growing
+from monitor.core.boosting import Growth, Steps, growing
 from monitor.core.classifier import ClassifierVersion
 from monitor.core.features import MADE_OF_OTHERS, NAMES
+from monitor.core.margins import UNIT
 from monitor.core.repute import MATURES_S
 
 FRAUDS, GENUINE = 16_384, 24_576

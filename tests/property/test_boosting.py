@@ -10,7 +10,8 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from monitor.core.boosting import FULL, Growth, grow, margin_of, shares
+from monitor.core.boosting import FULL, Growth, grow
+from monitor.core.margins import margin_of, shares
 
 STUMP = Growth(trees=1, depth=1, calm=1.0, least=0.5, skip=1, bins=1000)
 cases = st.lists(

@@ -6,9 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from monitor.core.models.densities import Densities
-from monitor.core.models.trees import HalfSpaceTrees
-
 
 class Detector(Protocol):
     """Scores a vector, then learns it; deterministic."""
@@ -30,12 +27,6 @@ class Detector(Protocol):
         """Go on from a `snapshot()` of a detector with the same limits and parameters."""
 
 
-OWN: Mapping[str, Callable[..., Detector]] = {
-    "densities": Densities,
-    "half_space_trees": partial(HalfSpaceTrees, even=True),
-}
-
-
 def make_detector(
     name: str, limits: Sequence[tuple[float, float]], parameters: Mapping[str, int | float], seed: int
 ) -> Detector:
@@ -52,10 +43,20 @@ def make_detector(
     seed
         Of what is drawn.
     """
-    if name in OWN:
-        return OWN[name](limits, seed=seed, **parameters)
-    # River takes a second to import: only where it is asked for.
+    return _maker(name)(limits, seed=seed, **parameters)
+
+
+def _maker(name: str) -> Callable[..., Detector]:
+    """Return what makes a detector; numpy, and river's second, are imported where they are asked for."""
+    if name == "densities":
+        from monitor.core.models.densities import Densities  # noqa: PLC0415
+
+        return Densities
+    if name == "half_space_trees":
+        from monitor.core.models.trees import HalfSpaceTrees  # noqa: PLC0415
+
+        return partial(HalfSpaceTrees, even=True)
     from monitor.core.models.river import DETECTORS  # noqa: PLC0415
 
-    found: Detector = DETECTORS[name](limits, seed=seed, **parameters)
+    found: Callable[..., Detector] = DETECTORS[name]
     return found
