@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import gc
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -29,7 +30,7 @@ def workers(bench: RuleTests, work: Work, jobs: int) -> Iterator[ProcessPoolExec
     # Out of the collector's sight: looking through what is read would copy all of it to every process.
     gc.freeze()
     try:
-        with ProcessPoolExecutor(jobs, initializer=_begin, initargs=(work, *bench.arguments)) as pool:
+        with ProcessPoolExecutor(jobs, initializer=_begin, initargs=(bench, work)) as pool:
             yield pool
     finally:
         gc.unfreeze()
@@ -45,8 +46,16 @@ def cases_here(rule: str) -> Sequence[Case]:
     return _BENCH[0][1][rule]
 
 
-def _begin(work: Work, rules: Any, lists: Any, predicates: Any, rating: Any, rates: Any, more: Any) -> None:
-    _BENCH.append((RuleTests(rules, load_vocabulary(), lists, predicates, rating, rates, **more), work))
+def _begin(bench: RuleTests, work: Work) -> None:
+    _BENCH.append((bench, work))
+
+
+def _same(rules: Any, lists: Any, predicates: Any, rating: Any, rates: Any, more: Any) -> RuleTests:
+    return RuleTests(rules, load_vocabulary(), lists, predicates, rating, rates, **more)
+
+
+# A process that is forked has the rules already; one that is spawned makes the same.
+copyreg.pickle(RuleTests, lambda bench: (_same, bench.arguments))
 
 
 @dataclass(frozen=True, slots=True)
