@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 from monitor.core.assessment import Hit
 from monitor.core.engine import Engine
@@ -58,7 +59,7 @@ class RuleTests:
         predicates: Mapping[str, Expression], rating: RatingConfig, rates: Rates | None, *,
         base_currency: str = "CNY", zone: str = "Asia/Shanghai", overrides: Sequence[Override] = (),
     ) -> None:  # fmt: skip
-        more = {"base_currency": base_currency, "zone": zone, "overrides": overrides}
+        more: dict[str, Any] = {"base_currency": base_currency, "zone": zone, "overrides": overrides}
         self.arguments = (rules, lists, predicates, rating, rates, more)
         """What another process makes the same of; every process has the same vocabulary."""
         awake = [rule if rule.status == "live" else replace(rule, status="shadow") for rule in rules]
@@ -127,9 +128,9 @@ class RuleTests:
     @cached_property
     def _as_written(self) -> RuleTests:
         """The same rules with the figures of their own files."""
-        *arguments, more = self.arguments
-        rules, *others = arguments
-        return RuleTests(rules, self.vocabulary, *others, **{**more, "overrides": ()})
+        rules, lists, predicates, rating, rates, more = self.arguments
+        own = {**more, "overrides": ()}
+        return RuleTests(rules, self.vocabulary, lists, predicates, rating, rates, **own)
 
     def _failures(self, case: Case, *, among_all: bool) -> list[str]:
         if case.rule not in self.rules:
