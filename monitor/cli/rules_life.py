@@ -265,12 +265,17 @@ def _actor(place: Source, settings: Settings, verb: str, person: str) -> str:
 def _tested(settings: Settings, config: Path | None) -> str:
     """Run the tests beside the rules; return in words what came of it, or end with what failed."""
     from monitor.cli.rulebooks import cases_in
-    from monitor.cli.rules_test import bench_of
+    from monitor.cli.rules_test import bench_of, progress_bar
     from monitor.folders import config_folder, pack_folders
 
     folders = pack_folders(settings.rules.packs, settings.institution.jurisdiction)
     bench, cases = bench_of(folders, config_folder(config) / "lists"), cases_in(folders)
-    failed = [(case, problems) for case in cases if (problems := bench.failures(case))]
+    failed = []
+    with progress_bar("tests beside the rules", len(cases)) as show:
+        for done, case in enumerate(cases, 1):
+            if problems := bench.failures(case):
+                failed.append((case, problems))
+            show(done)
     wrong = [problem for case, problems in failed if not bench.told_figures(case) for problem in problems]
     for problem in wrong:
         typer.echo(problem)

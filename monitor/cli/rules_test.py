@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -162,38 +163,47 @@ def _demand(results: Sequence[Noticed], at_least: float | None) -> None:
 
 def _propose(bench: RuleTests, cases: Sequence[Case], rules: Sequence[str]) -> None:
     """Print, by test file, cases that would notice what the cases there are do not."""
-    import yaml
+    from monitor.ruletest.proposing import MOST_TRIED, proposals
+    from monitor.ruletest.writing import case_text, said_in
 
-    from monitor.ruletest.proposing import proposals
-    from monitor.ruletest.writing import case_text
-
-    for rule in rules:
+    for number, rule in enumerate(rules, 1):
         own = [case for case in cases if case.rule == rule]
-        outer = yaml.safe_load(own[0].file.read_text(encoding="utf-8"))
-        found = list(proposals(bench, rule, own))
+        with progress_bar(f"proposing for {rule}, rule {number} of {len(rules)}", MOST_TRIED) as show:
+            found = list(proposals(bench, rule, own, show))
         said = "read what each expects before you keep it" if found else "no single change of a case shows it"
         typer.echo(f"# {own[0].file}: {said}")
+        outer, by_line = said_in(own[0].file)
         for proposal in found:
-            typer.echo(case_text(proposal, outer), nl=False)
+            typer.echo(case_text(proposal, outer, by_line.get(proposal.case.line)), nl=False)
             for one in proposal.notices:
                 typer.echo(f"    # {one.line}:{one.column}: {one.problem}")
 
 
 def _noticed(bench: RuleTests, cases: Sequence[Case], jobs: int) -> list[Noticed]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from itertools import count
 
     from monitor.ruletest.noticing import everything_noticed
 
     by_rule: dict[str, list[Case]] = {}
     for case in cases:
         by_rule.setdefault(case.rule, []).append(case)
-    console = Console(stderr=True)
-    columns = (TextColumn("rules"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=len(by_rule))
+    finished = count(1)
+    with progress_bar("rules", len(by_rule)) as show:
         few = min(jobs, len(by_rule))
-        return everything_noticed(bench, by_rule, few, lambda rule: bar.advance(task))
+        return everything_noticed(bench, by_rule, few, lambda rule: show(next(finished)))
+
+
+@contextmanager
+def progress_bar(text: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar on standard error, if that is a terminal; give what is called with how much is done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(text, total=total)
+        yield lambda done: bar.update(task, completed=done)
 
 
 def _table(results: Sequence[Noticed]) -> None:

@@ -158,6 +158,8 @@ def _windows(spot: _Spot, path: Path, node: Call) -> Iterator[Variant]:
             name or value.kind in ("duration", "business_days", "events")
         ):
             continue
+        if value.kind == "events" and node.function == "last" and not dict(node.named).get("min_n"):
+            continue  # the last of one event is the last of any number
         for sign in (-1, 1):
             moved = _stretched(value, spot.expression, sign)
             if moved is not None:

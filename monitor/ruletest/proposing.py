@@ -5,7 +5,7 @@ What a proposed case expects is what the rule says today: a person must read it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from monitor.core.assessment import Hit
@@ -32,23 +32,34 @@ class Proposal:
     notices: tuple[Mistake, ...]
 
 
-def proposals(bench: RuleTests, rule: str, cases: Sequence[Case]) -> Iterator[Proposal]:
-    """Give cases that notice what the cases of a rule do not; none for what no single change shows."""
+def proposals(
+    bench: RuleTests, rule: str, cases: Sequence[Case], tried: Callable[[int], None] = lambda count: None
+) -> Iterator[Proposal]:
+    """Give cases that notice what the cases of a rule do not; none for what no single change shows.
+
+    Parameters
+    ----------
+    tried
+        Called with the number of changed cases tried so far, of `MOST_TRIED` at most.
+    """
     subject = Subject(bench.rules[rule], bench.predicates)
     usable = [case for case in cases if not case.needs_desk and not case.params]
     missed = [one for one in _missed(bench, subject, cases) if one.told.file == subject.rule.file]
     ordered = sorted(usable, key=lambda case: (not case.hits, len(case.steps)))
     changes = Changes(bench.vocabulary, figures(subject))
-    tried = 0
+    count = 0
     for base in ordered:
-        own = bench.alone([subject.rule], base.lists)
+        beside = bench.beside(base)
+        own = bench.alone([subject.rule, *beside], base.lists)
         engines = [
-            (one, bench.alone([one.subject.rule], base.lists, one.subject.predicates)) for one in missed
+            (one, bench.alone([one.subject.rule, *beside], base.lists, one.subject.predicates))
+            for one in missed
         ]
         for case in changes.of(base):
-            tried += 1
-            if not engines or tried > MOST_TRIED:
+            count += 1
+            if not engines or count > MOST_TRIED:
                 return
+            tried(count)
             found = _noticing(bench, case, own, engines)
             if found is not None:
                 yield found

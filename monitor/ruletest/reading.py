@@ -40,6 +40,7 @@ FILE_KEYS = (
 )
 START = "2026-03-02T10:00:00"
 """Where `+0m` lies unless the file says `start`: a Monday, local time."""
+_NULL = "tag:yaml.org,2002:null"
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -64,6 +65,11 @@ def read_cases(path: Path, vocabulary: Vocabulary) -> list[Case]:
     if reader.mistakes:
         raise RuleError(reader.mistakes)
     return cases
+
+
+def said(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values without those that `~` leaves out."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 class _Reader:
@@ -134,7 +140,7 @@ class _Reader:
         for name in ("name", "events", "expect"):
             if name not in keys:
                 self.wrong(node, f"{name!r} is missing in this case", f"add `{name}: ...`")
-        defaults = self.values(outer.get("defaults"))
+        defaults = said(self.values(outer.get("defaults")))
         events = keys.get("events")
         listed = events.value if isinstance(events, yaml.SequenceNode) else []
         if events is not None and not listed:
@@ -147,7 +153,7 @@ class _Reader:
             start=self.start(keys["start"]) if "start" in keys else start,
             profile=self.remembered("profile", outer, keys), account=self.remembered("account", outer, keys),
             lists=self.lists(outer.get("lists")) | self.lists(keys.get("lists")),
-            params=self.values(outer.get("params")) | self.values(keys.get("params")),
+            params=said(self.values(outer.get("params")) | self.values(keys.get("params"))),
             others=self.names(keys.get("with", outer.get("with"))),
             four_eyes=frozenset(self.names(keys.get("four_eyes", outer.get("four_eyes")))),
             steps=tuple(self.step(item, n, rule, defaults) for n, item in enumerate(listed, start=1)),
@@ -158,7 +164,7 @@ class _Reader:
         )  # fmt: skip
 
     def values(self, node: yaml.Node | None) -> dict[str, Any]:
-        """Return names to texts; nested mappings become dotted names."""
+        """Return names to texts, None where `~` stands; nested mappings become dotted names."""
         found: dict[str, Any] = {}
         for key, value in self.pairs(node, "values"):
             if isinstance(value, yaml.MappingNode):
@@ -166,7 +172,7 @@ class _Reader:
             elif isinstance(value, yaml.SequenceNode):
                 found[str(key.value)] = [self.text(item) for item in value.value]
             else:
-                found[str(key.value)] = self.text(value)
+                found[str(key.value)] = None if value.tag == _NULL else self.text(value)
         return found
 
     def remembered(self, what: str, *levels: Mapping[str, yaml.Node]) -> dict[str, Any]:
@@ -174,13 +180,13 @@ class _Reader:
         known = self.vocabulary.profile if what == "profile" else self.vocabulary.account
         found: dict[str, Any] = {}
         for node in (level[what] for level in levels if what in level):
-            said = self.values(node)
-            for name in said:
+            values = self.values(node)
+            for name in values:
                 if name not in known:
                     hint = nearest(name, known) or f"{what}.x as docs/rule-language.md lists them"
                     self.wrong(node, f"unknown {what}.{name}", hint)
-            found |= {name: value for name, value in said.items() if name in known}
-        return found
+            found |= {name: value for name, value in values.items() if name in known}
+        return said(found)
 
     def lists(self, node: yaml.Node | None) -> dict[str, ListData]:
         reader = Reader(str(self.path), "")
@@ -196,7 +202,7 @@ class _Reader:
     def texts(self, nodes: Mapping[str, yaml.Node]) -> dict[str, str]:
         """Return names to texts; what a hit `saw` becomes `saw.name`."""
         found = {name: self.text(node) for name, node in nodes.items() if name != "saw"}
-        seen = self.values(nodes["saw"]) if "saw" in nodes else {}
+        seen = said(self.values(nodes["saw"])) if "saw" in nodes else {}
         return found | {f"saw.{name}": str(text) for name, text in seen.items()}
 
     def hits(self, expect: yaml.Node | None, node: yaml.Node | None) -> tuple[Expected, ...]:
@@ -245,7 +251,8 @@ class _Reader:
         if "action" in nodes:
             return self.action(node, number, rule)
         own = self.values(node)
-        values = {**defaults, **own} if own.get("kind", defaults.get("kind")) == defaults.get("kind") else own
+        is_usual = own.get("kind", defaults.get("kind")) == defaults.get("kind")
+        values = said({**defaults, **own} if is_usual else own)
         kind = str(values.pop("kind", ""))
         if kind not in self.vocabulary.kinds:
             self.wrong(
@@ -265,10 +272,11 @@ class _Reader:
         return Step(line=line, at_ms=at_ms, kind=kind, id=identity, values=values)
 
     def action(self, node: yaml.Node, number: int, rule: str) -> Step:
-        given = self.values(node)
-        if given["action"] not in ACTIONS:
-            hint = nearest(str(given["action"]), ACTIONS) or f"one of {', '.join(ACTIONS)}"
-            self.wrong(node, f"unknown action {given['action']!r}", hint)
+        given = said(self.values(node))
+        if given.get("action") not in ACTIONS:
+            name = str(given.get("action", "~"))
+            hint = nearest(name, ACTIONS) or f"one of {', '.join(ACTIONS)}"
+            self.wrong(node, f"unknown action {name!r}", hint)
             return Step(line=node.start_mark.line + 1, at_ms=0)
         at_ms = offset_ms(str(given.get("at", "")))
         if at_ms is None:

@@ -4,24 +4,43 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from monitor.ruletest.case import Step, shown
 from monitor.ruletest.proposing import Proposal
 from monitor.ruletest.reading import START
 
 ALIKE = "points and severity"
+TAKEN = ("at", "kind", "id")
+"""Names that the line of an event uses itself."""
+COPIED = ("lists", "with")
+MOST_WIDE = 1_000_000
 PLAIN = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_.+-]*|-\d[A-Za-z0-9_.]*")
 
 
-def case_text(proposal: Proposal, outer: Mapping[str, Any]) -> str:
-    """Return the lines of a proposed case as an item of `cases`.
+def said_in(path: Path) -> tuple[dict[str, Any], dict[int, dict[str, Any]]]:
+    """Return the keys of a test file, and those of its cases by line."""
+    text = path.read_text(encoding="utf-8")
+    outer, root = yaml.safe_load(text), yaml.compose(text)
+    keys = root.value if isinstance(root, yaml.MappingNode) else []
+    nodes = next(value.value for key, value in keys if key.value == "cases")
+    lines = [node.start_mark.line + 1 for node in nodes]
+    return outer, dict(zip(lines, outer["cases"], strict=True))
+
+
+def case_text(proposal: Proposal, outer: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> str:
+    """Return the lines of a proposed case as an item of `cases`; read again, they are the same case.
 
     Parameters
     ----------
     outer
         The keys of the test file: what holds for all its cases is not said again.
+    own
+        The keys of the case that was changed: its lists and the rules it names `with` are said again.
     """
     case = proposal.case
     what = "hits" if proposal.hits else "does not hit"
@@ -31,10 +50,12 @@ def case_text(proposal: Proposal, outer: Mapping[str, Any]) -> str:
         lines.append(f"    start: {start}")
     for name in ("profile", "account"):
         values = getattr(case, name)
-        known = {key: _text(value) for key, value in (outer.get(name) or {}).items()}
-        own = {key: text for key, text in values.items() if known.get(key) != text}
-        if own:
-            lines.append(f"    {name}: {_mapping(own)}")
+        known = dict(_flat(outer.get(name) or {}))
+        differing = {key: text for key, text in values.items() if known.get(key) != text}
+        differing |= dict.fromkeys(key for key in known if key not in values)
+        if differing:
+            lines.append(f"    {name}: {_mapping(differing)}")
+    lines += [f"    {name}: {_flow(own[name])}" for name in COPIED if own and name in own]
     lines.append("    events:")
     lines += [f"      - {_step(step, number, outer)}" for number, step in enumerate(case.steps, start=1)]
     lines.append(f"    expect: {_expect(proposal)}")
@@ -46,10 +67,10 @@ def quoted(text: str) -> str:
 
     Examples
     --------
-    >>> quoted("+1h30m"), quoted("at 5, again")
-    ('+1h30m', '"at 5, again"')
+    >>> quoted("+1h30m"), quoted("at 5, again"), quoted("null")
+    ('+1h30m', '"at 5, again"', '"null"')
     """
-    return text if PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+    return text if PLAIN.fullmatch(text) and text.lower() != "null" else json.dumps(text, ensure_ascii=False)
 
 
 def _step(step: Step, number: int, outer: Mapping[str, Any]) -> str:
@@ -58,14 +79,34 @@ def _step(step: Step, number: int, outer: Mapping[str, Any]) -> str:
     if not step.kind:
         return _mapping({"tick": shown(step.at_ms)})
     said: dict[str, Any] = {"at": shown(step.at_ms)}
-    defaults = {name: _text(value) for name, value in (outer.get("defaults") or {}).items()}
+    defaults = dict(_flat(outer.get("defaults") or {}))
     usual = defaults.pop("kind", "")
     if step.kind != usual:
         said["kind"] = step.kind
         defaults = {}
     if step.id != f"e{number}":
         said["id"] = step.id
-    return _mapping(said | {name: text for name, text in step.values.items() if defaults.get(name) != text})
+    for name, text in step.values.items():
+        key = f"field.{name}" if name in TAKEN else name
+        if defaults.get(key) != text:
+            said[key] = text
+    gone = [name for name in defaults if name.removeprefix("field.") not in step.values]
+    return _mapping(said | dict.fromkeys(gone))
+
+
+def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Give the names of a file's values as they are read: dotted, each with a text or several."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{name}.{inner}", text) for inner, text in _flat(value))
+        elif value is not None:
+            yield name, [_text(one) for one in value] if isinstance(value, list) else _text(value)
+
+
+def _flow(value: Any) -> str:
+    """Return what a file says, in one line of YAML."""
+    several = [value] if isinstance(value, str) else value
+    return yaml.safe_dump(several, default_flow_style=True, allow_unicode=True, width=MOST_WIDE).strip()
 
 
 def _text(value: Any) -> str:
@@ -73,13 +114,15 @@ def _text(value: Any) -> str:
 
 
 def _mapping(values: Mapping[str, Any]) -> str:
-    parts = [
-        f"{name}: [{', '.join(quoted(str(one)) for one in text)}]"
-        if isinstance(text, list)
-        else f"{name}: {quoted(str(text))}"
-        for name, text in values.items()
-    ]
-    return f"{{{', '.join(parts)}}}"
+    return f"{{{', '.join(f'{name}: {_value(value)}' for name, value in values.items())}}}"
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "~"
+    return (
+        f"[{', '.join(quoted(str(one)) for one in value)}]" if isinstance(value, list) else quoted(str(value))
+    )
 
 
 def _expect(proposal: Proposal) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -13,11 +14,15 @@ from typer.testing import CliRunner
 from monitor.cli.rules import app
 from monitor.core.rating_config import RatingConfig
 from monitor.ruletest import RuleTests, read_cases
+from monitor.ruletest.case import Case
+from monitor.ruletest.changing import Changes, figures
 from monitor.ruletest.generated import lateness_problems, order_problems
+from monitor.ruletest.mutation import mutants
 from monitor.ruletest.noticing import everything_noticed, noticed
 from monitor.ruletest.playing import play
-from monitor.ruletest.proposing import proposals
-from monitor.ruletest.writing import case_text
+from monitor.ruletest.proposing import Proposal, proposals
+from monitor.ruletest.variants import Subject
+from monitor.ruletest.writing import case_text, said_in
 from rules.errors import RuleError
 from rules.loader import load_predicates, read_rule
 from rules.vocabulary import load_vocabulary
@@ -194,6 +199,67 @@ def test_a_proposed_case_notices_what_was_missed(bench_of):
     after = noticed(bench, "X-1", [*few, *written])
     assert sum(map(len, before.missed.values())) == 2
     assert sum(map(len, after.missed.values())) == 0
+
+
+DEFAULTS = """rule: X-1
+defaults: {kind: payment.transfer, direction: out, counterparty: {account: "null", country: CN}}
+profile: {segment: vip, residence_country: CN}
+lists: {banned: [a]}
+cases:
+  - name: of every kind
+    profile: {residence_country: ~}
+    lists: {banned: [b, "1"]}
+    with: X-2
+    events:
+      - {at: +0m, amount: 2000, direction: ~}
+      - {at: +1m, kind: legal.case, field.kind: default}
+      - {at: +2m, kind: payment.transfer, amount: 5, counterparty: {account: ~}}
+      - {again: e1}
+      - {tick: +3h}
+    expect: {hits: []}
+"""
+
+
+def test_what_is_not_said_leaves_out_the_default(bench_of):
+    _, (case,) = bench_of(RULE, DEFAULTS)
+    first, second, third, *_ = case.steps
+    assert dict(case.profile) == {"segment": "vip"}
+    assert dict(first.values) == {
+        "amount": "2000",
+        "counterparty.account": "null",
+        "counterparty.country": "CN",
+    }
+    assert dict(second.values) == {"kind": "default"}
+    assert dict(third.values) == {"amount": "5", "direction": "out", "counterparty.country": "CN"}
+
+
+@pytest.mark.parametrize("tests", [DEFAULTS, EVERYTHING])
+def test_every_changed_case_is_read_as_it_was_written(bench_of, tests):
+    bench, cases = bench_of(RULE, tests)
+    outer, by_line = said_in(cases[0].file)
+    changes = Changes(bench.vocabulary, figures(Subject(bench.rules["X-1"], bench.predicates)))
+    for case in cases:
+        made = [*changes.of(case)]
+        texts = [case_text(Proposal(one, (), 0, ()), outer, by_line[case.line]) for one in made]
+        head = tests.partition("cases:")[0]
+        _, again = bench_of(RULE, head + "cases:\n" + "".join(texts))
+        assert [_played(one) for one in again] == [_played(one) for one in made]
+
+
+def _played(case: Case) -> tuple[Any, ...]:
+    steps = [
+        (None if step.again else step.at_ms, step.kind, step.id, dict(step.values), step.again)
+        for step in case.steps
+    ]
+    return steps, dict(case.profile), dict(case.account), case.lists, case.others, case.start
+
+
+@pytest.mark.parametrize(("window", "is_asked"), [("1 events", False), ("3 events, min_n=2", True)])
+def test_the_last_of_one_event_is_the_last_of_two(window, is_asked):
+    text = RULE.replace("not is_own_account", f"last(amount, {window}) > 5 CNY")
+    rule = read_rule(Path("X-1.yaml"), text, "p")
+    problems = [one.told.problem for one in mutants(Subject(rule, {}))]
+    assert any("events becoming" in problem for problem in problems) == is_asked
 
 
 def test_officers_decide_alerts_and_ratings_follow(bench_of):
