@@ -124,7 +124,9 @@ class RatingState:
             [list(astuple(contribution)) for contribution in self.contributions],
             {name: list(model) for name, model in self.models.items()},
             {},
-            *(_copy(getattr(self, name)) for name in _COPIED),
+            self.profile_floors.copy(), self.items.copy(), self.segment, self.grade, self.hundredths,
+            self.is_first, self.graded_ms, self.below_ms.copy(), self.upgrade_due_ms, self.open_alerts.copy(),
+            self.free_ms, self.reviewed_ms,
             list(astuple(self.override)) if self.override else None,
             {
                 **{name: _copy(value) for name in _SPARSE if (value := getattr(self, name))},
@@ -134,23 +136,32 @@ class RatingState:
                     if (found := getattr(self, name))
                 },
             },
-        ]
+        ]  # fmt: skip
 
     @classmethod
     def restore(cls, plain: list[Any]) -> RatingState:
         """Return the state whose `snapshot()` is `plain`, also one of an older version."""
-        contributions, models, floors, *copied = plain[:15]
-        override, later = plain[15], plain[16] if len(plain) > 16 else {}
-        grounds = [Ground(name, "", 0, until_ms) for name, until_ms in sorted(floors.items())]
-        lists: dict[str, Any] = {name: [_LISTS[name](*one) for one in later.get(name, ())] for name in _LISTS}
-        return cls(
-            contributions=[Contribution(*values) for values in contributions],
-            models={name: (score, time_ms) for name, (score, time_ms) in models.items()},
-            override=Override(*override) if override else None,
-            **{name: _copy(value) for name, value in zip(_COPIED, copied, strict=True)},
-            **{name: _copy(later[name]) for name in _SPARSE if name in later},
-            **{**lists, "grounds": grounds + lists["grounds"]},
+        contributions, models, floors, *told, override = plain[:16]
+        state = cls(
+            [Contribution(*values) for values in contributions],
+            {name: (score, time_ms) for name, (score, time_ms) in models.items()},
         )
+        (
+            profile_floors, items, state.segment, state.grade, state.hundredths,
+            state.is_first, state.graded_ms, below_ms, state.upgrade_due_ms, open_alerts,
+            state.free_ms, state.reviewed_ms,
+        ) = told  # fmt: skip
+        state.profile_floors, state.items = profile_floors.copy(), items.copy()
+        state.below_ms, state.open_alerts = below_ms.copy(), open_alerts.copy()
+        state.override = Override(*override) if override else None
+        for name, value in (plain[16] if len(plain) > 16 else {}).items():
+            if name in _LISTS:
+                setattr(state, name, [_LISTS[name](*one) for one in value])
+            elif name in _SPARSE:
+                setattr(state, name, _copy(value))
+        # An older version kept the ends of floors alone.
+        state.grounds[:0] = [Ground(name, "", 0, until_ms) for name, until_ms in sorted(floors.items())]
+        return state
 
     def ends(self) -> dict[str, int | None]:
         """Return when each limit ends that stands for a ground; None: when it is lifted."""
@@ -176,20 +187,6 @@ class RatingState:
         self.grounds.sort(key=lambda one: (one.name, one.by))
 
 
-_COPIED = (
-    "profile_floors",
-    "items",
-    "segment",
-    "grade",
-    "hundredths",
-    "is_first",
-    "graded_ms",
-    "below_ms",
-    "upgrade_due_ms",
-    "open_alerts",
-    "free_ms",
-    "reviewed_ms",
-)
 _SPARSE = ("stage", "profile_ceilings", "cases", "loans", "review_by_ms", "review_told_ms")
 _LISTS: dict[str, Any] = {"grounds": Ground, "suppressions": Suppression, "proposals": Proposal}
 

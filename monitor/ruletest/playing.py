@@ -29,14 +29,16 @@ def play(engine: Engine, timeline: Timeline, *, restarts: bool = False) -> Playe
     """
     states: dict[tuple[str, str], State] = {}
     first: dict[tuple[str, str, str], Assessment] = {}
-    packs: dict[tuple[str, str], bytes] | None = {} if restarts else None
+    as_packed: set[tuple[str, str]] | None = set() if restarts else None
     played = Played()
     for moment in timeline.moments:
         if moment.event is None:
             _let_pass(engine, timeline, moment, states, played)
+            if as_packed:
+                as_packed.clear()
             continue
         for _ in range(2 if restarts else 1):
-            _arrive(engine, timeline, moment, states, first, played, packs)
+            _arrive(engine, timeline, moment, states, first, played, as_packed)
     return played
 
 
@@ -50,13 +52,26 @@ def _let_pass(
 
 def _arrive(
     engine: Engine, timeline: Timeline, moment: Moment, states: dict[tuple[str, str], State],
-    first: dict[tuple[str, str, str], Assessment], played: Played, packs: dict[tuple[str, str], bytes] | None,
+    first: dict[tuple[str, str, str], Assessment], played: Played,
+    as_packed: set[tuple[str, str]] | None,
 ) -> None:  # fmt: skip
+    """Let an event arrive at every subject it touches.
+
+    Parameters
+    ----------
+    as_packed
+        Whose state was restored and has answered nothing but duplicates since, which change nothing:
+        to pack and restore it again would give the same. None: no state is.
+    """
     event = moment.fresh()
     for key in engine.subjects(event):
         state = states.get(key) or engine.new_state(key[0])
-        states[key] = state = state if packs is None else _restarted(engine, key, state, packs)
+        if as_packed is not None and key not in as_packed:
+            state = _restarted(engine, key, state)
+        states[key] = state
         answer = engine.assess(event, *key, state)
+        if as_packed is not None:
+            (as_packed.add if answer.duplicate else as_packed.discard)(key)
         known = first.setdefault((event.id, *key), answer)
         if known is answer:
             _take(timeline, moment, answer, played)
@@ -74,13 +89,7 @@ def _take(timeline: Timeline, moment: Moment, answer: Assessment, played: Played
     played.hits += [hit for hit in answer.hits if hit.rule == case.rule]
 
 
-def _restarted(
-    engine: Engine, key: tuple[str, str], state: State, packs: dict[tuple[str, str], bytes]
-) -> State:
-    packed = state.pack()
-    if packs.get(key) == packed:
-        return state  # restored from these very bytes, and nothing happened to it since
-    packs[key] = packed
-    restored = engine.restore(key[0], packed)
+def _restarted(engine: Engine, key: tuple[str, str], state: State) -> State:
+    restored = engine.restore(key[0], state.pack())
     restored.due_ms = state.due_ms
     return restored
