@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import sys
@@ -45,8 +46,9 @@ def chosen(folders: Sequence[Path] | None, packs: Sequence[str] | None) -> list[
 
 
 def calm() -> None:
-    """Let the garbage collector look seldom: what is read and compiled lives to the end."""
+    """Let the garbage collector look seldom, and not at the end: what is read and compiled lives so long."""
     gc.set_threshold(200_000, 50, 100)
+    atexit.register(gc.freeze)
 
 
 def _near(folder: Path) -> Path:

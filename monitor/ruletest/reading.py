@@ -11,6 +11,7 @@ import yaml
 
 from monitor.ruletest.actions import ACTIONS, action
 from monitor.ruletest.case import Case, Expected, Step, offset_ms
+from rules.documents import Loader
 from rules.errors import Mistake, RuleError, nearest
 from rules.lists import list_of_case
 from rules.model import ListData
@@ -41,7 +42,6 @@ FILE_KEYS = (
 START = "2026-03-02T10:00:00"
 """Where `+0m` lies unless the file says `start`: a Monday, local time."""
 _NULL = "tag:yaml.org,2002:null"
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def find_tests(folders: Iterable[Path]) -> list[Path]:
@@ -87,7 +87,7 @@ class _Reader:
     def cases(self) -> list[Case]:
         try:
             text = self.path.read_text(encoding="utf-8")
-            root = yaml.compose(text, Loader=_LOADER)
+            root = yaml.compose(text, Loader=Loader)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
