@@ -11,7 +11,7 @@ import yaml
 
 from monitor.ruletest.actions import ACTIONS, action
 from monitor.ruletest.case import Case, Expected, Step, offset_ms
-from rules.documents import Loader
+from rules.documents import NULL, Loader
 from rules.errors import Mistake, RuleError, nearest
 from rules.lists import list_of_case
 from rules.model import ListData
@@ -41,7 +41,6 @@ FILE_KEYS = (
 )
 START = "2026-03-02T10:00:00"
 """Where `+0m` lies unless the file says `start`: a Monday, local time."""
-_NULL = "tag:yaml.org,2002:null"
 
 
 def find_tests(folders: Iterable[Path]) -> list[Path]:
@@ -172,7 +171,7 @@ class _Reader:
             elif isinstance(value, yaml.SequenceNode):
                 found[str(key.value)] = [self.text(item) for item in value.value]
             else:
-                found[str(key.value)] = None if value.tag == _NULL else self.text(value)
+                found[str(key.value)] = None if value.tag == NULL else self.text(value)
         return found
 
     def remembered(self, what: str, *levels: Mapping[str, yaml.Node]) -> dict[str, Any]:
