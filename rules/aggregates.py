@@ -149,7 +149,8 @@ def _raw(method: str, *, orderly: bool) -> Callable[[Scope, Asked], Term]:
             "number" if counts else value.type,
             code,
             nullable=not counts,
-            cost=4,
+            # The ends of a range are at hand; for the others an index is kept once it is asked for.
+            cost=3 if method in ("first", "last") else 7,
             spans=(f"({s}, {span}{people})",),
         )
         return shortened(term, asked, f"width({span})")

@@ -155,15 +155,17 @@ class Repute:
         if fresh:
             fresh *= 8.0 * exp((self.fresh_s - now_s) / FADING_S)
         payments = self.payments * 8.0 * exp((self.payments_s - now_s) / FADING_S)
+        oldest_s = now_s - AGES * OLDEST
+        last, first, before, calm_last = self.last, self.first, self.before, self.calm_last
         return [
             int(PARTS * self.share),
             int(PARTS * self.share_long),
             self.run if self.run < MOST else MOST,
-            min((now_s - self.last) // AGES, OLDEST),
-            min((now_s - self.first) // AGES, OLDEST),
-            min((now_s - self.before) // AGES, OLDEST),
+            (now_s - last) // AGES if last > oldest_s else OLDEST,
+            (now_s - first) // AGES if first > oldest_s else OLDEST,
+            (now_s - before) // AGES if before > oldest_s else OLDEST,
             self.calm if self.calm < MOST else MOST,
-            min((now_s - self.calm_last) // AGES, OLDEST),
+            (now_s - calm_last) // AGES if calm_last > oldest_s else OLDEST,
             int(fresh),
             int(payments),
             int(self.is_mixed),

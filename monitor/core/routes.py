@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 from monitor.core.events import ALSO, Event
@@ -71,6 +72,8 @@ def _route(kind: str, rulebook: Rulebook, vocabulary: Vocabulary) -> list[tuple[
 def _reader(subject: Kind) -> Read:
     head, _, tail = subject.field.partition(".")
     otherwise = subject.otherwise
+    if not tail and otherwise is None:
+        return attrgetter(head)
 
     def read(data: Any) -> str | None:
         value = getattr(data, head)

@@ -103,8 +103,9 @@ class Scorer:
             answer.score = round(1.0 - calm * (1.0 - HABIT_WEIGHT * max(score, rarity)), 6)
         else:
             margin = classifier.margin(features)
-            proven = self._tell(answer, classifier, margin, features)
-            rank = self.lookout.scale.rank(chance(margin)) if self.lookout is not None else 0.0
+            raw = chance(margin)
+            proven = self._tell(answer, classifier, raw, features)
+            rank = self.lookout.scale.rank(raw) if self.lookout is not None else 0.0
         answer.features = VECTOR.pack(*features)
         noteworthy = segment if segment in self._segments else ""
         if noteworthy or restricted or margin is not None:
@@ -119,10 +120,10 @@ class Scorer:
         return Heard(max(score, rarity), proven, rank)
 
     def _tell(
-        self, answer: Assessment, classifier: Classifier, margin: int, features: tuple[float, ...]
+        self, answer: Assessment, classifier: Classifier, raw: float, features: tuple[float, ...]
     ) -> float | None:
         """Set score and hits of a payment the classifier scored; return the chance, if that is an alert."""
-        raw, lookout = chance(margin), self.lookout
+        lookout = self.lookout
         if lookout is None:
             answer.score = raw
             return None
@@ -146,10 +147,11 @@ class Scorer:
         for account in state.accounts.values():
             if account.get("status") in self._statuses:
                 return True
-        grounds = state.rating.grounds if state.rating is not None else ()
+        if state.rating is None or not state.rating.grounds:
+            return False
         return any(
             ground.name in self._floors and (ground.until_ms is None or state.now_ms < ground.until_ms)
-            for ground in grounds
+            for ground in state.rating.grounds
         )
 
 

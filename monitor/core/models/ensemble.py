@@ -97,13 +97,15 @@ class Trainer:
         As for `Ensemble`.
     """
 
-    __slots__ = ("_boundaries", "_configs", "_features", "_populations")
+    __slots__ = ("_boundaries", "_configs", "_features", "_found", "_populations")
 
     def __init__(self, configs: Sequence[PopulationConfig], features: Sequence[Feature]) -> None:
         self._configs, self._features = tuple(configs), tuple(features)
         self._populations: dict[tuple[str, str], Population] = {}
         self._boundaries: dict[str, int] = {}
         """The last boundary of each model, in lengths of its interval since 1970."""
+        self._found: dict[str | None, tuple[Population, ...]] = {}
+        """Segment to what learns it, once somebody asked; until the next versions."""
 
     @property
     def is_learning(self) -> bool:
@@ -130,7 +132,7 @@ class Trainer:
         Called when stream time passes a boundary: what a version contains depends on the events
         alone, not on how they came in batches.
         """
-        found = []
+        self._found, found = {}, []
         for config in self._configs:
             boundary = time_ms // config.publish_ms
             if boundary <= self._boundaries.get(config.name, -1):
@@ -166,9 +168,15 @@ class Trainer:
             population = Population(configs[name], segment, self._features)
             population.resume(learnt)
             self._populations[name, segment] = population
-        self._boundaries = dict(boundaries)
+        self._boundaries, self._found = dict(boundaries), {}
 
-    def _of(self, segment: str | None) -> Iterable[Population]:
+    def _of(self, segment: str | None) -> tuple[Population, ...]:
+        found = self._found.get(segment)
+        if found is None:
+            found = self._found[segment] = tuple(self._learning(segment))
+        return found
+
+    def _learning(self, segment: str | None) -> Iterable[Population]:
         for config in self._configs:
             own = segment if segment and segment in config.segments else EVERYBODY
             population = self._population(config, own)

@@ -81,7 +81,11 @@ class Scale(Packed):
 
     def rank(self, raw: float) -> float:
         """Return which of the told shares of all scores lies below a raw score; 0.0 where none does."""
-        return max((share for score, share in self.ranks if score <= raw), default=0.0)
+        found = 0.0
+        for score, share in self.ranks:
+            if score <= raw:
+                found = max(found, share)
+        return found
 
     def points(self) -> list[Reliability]:
         """Return the points of the reliability plot."""
