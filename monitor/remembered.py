@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from monitor.configuration import Configuration, compiled
 from monitor.lengths import length_words
 from monitor.ruletext import slot_words
 from rules.compile import Rulebook
+from rules.echoes import MOMENTARY
 from rules.plan import Slot
 
 RUNNING = ("live", "shadow")
 """Statuses of rules that are compiled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """What activation fills new windows from."""
+
+    events: int
+    """Newest events of the journal."""
+    is_whole: bool
+    """Whether these are all there ever were."""
+
+    @classmethod
+    def of(cls, head: int, limit: int) -> Filling | None:
+        """Return how a journal of `head` rows is read where `limit` may be; None where nothing is.
+
+        Examples
+        --------
+        >>> Filling.of(10, 500), Filling.of(1_000, 500), Filling.of(10, 0)
+        (Filling(events=10, is_whole=True), Filling(events=500, is_whole=False), None)
+        """
+        return Filling(min(head, limit), head <= limit) if head and limit else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +50,11 @@ class Kept:
     rules: tuple[str, ...] = ()
     """Rules that ask for it; empty where it ends."""
     complete_ms: int | None = None
-    """After how long it is complete; None where there is no such time."""
+    """After how long it is complete where it is not filled; None where there is no such time."""
+    is_momentary: bool = False
+    """Whether it counts grades or scores: what was decided is not found again."""
+    filling: Filling | None = None
+    """What activation fills it from; None where it begins empty, or goes on with what it has."""
 
     def __str__(self) -> str:
         """Return it as one line."""
@@ -36,8 +62,29 @@ class Kept:
         by = f"; asked for by {', '.join(self.rules)}" if self.rules else ""
         if self.fate == "ends":
             return f"forgotten, {whose}"
-        full = f"; complete after {length_words(self.complete_ms)}" if self.complete_ms else ""
-        return f"{'begins anew' if self.fate == 'begins' else 'kept, and now longer'}, {whose}{by}{full}"
+        word = "kept, and now longer" if self.fate == "longer" else "new" if self.filling else "begins anew"
+        return f"{word}, {whose}{by}{self._completion()}"
+
+    def filled(self, filling: Filling | None) -> Kept:
+        """Return it as activation leaves it.
+
+        Parameters
+        ----------
+        filling
+            What new windows are filled from; None where they begin empty.
+        """
+        # What was kept of a window is given up for nothing less than the whole journal.
+        is_filled = self.fate == "begins" or (self.fate == "longer" and filling and filling.is_whole)
+        return replace(self, filling=filling if is_filled and not self.is_momentary else None)
+
+    def _completion(self) -> str:
+        length = length_words(self.complete_ms) if self.complete_ms else ""
+        if self.filling is None:
+            return f"; complete after {length}" if length else ""
+        if self.filling.is_whole:
+            return f"; activation fills it from all {self.filling.events:,} events: complete then"
+        where = f", complete where these reach {length} back" if length else ""
+        return f"; activation fills it from the newest {self.filling.events:,} events{where}"
 
 
 def kept_of(old: Configuration, new: Configuration) -> tuple[Kept, ...]:
@@ -71,6 +118,7 @@ def _kept(fate: str, key: tuple[str, str], slot: Slot, asking: _Asking, book: Ru
         fate=fate,
         rules=asking.rules(key[0], _identity(book, key)),
         complete_ms=_reach(slot),
+        is_momentary=any(kind in key[1] for kind in MOMENTARY),
     )
 
 

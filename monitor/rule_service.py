@@ -8,14 +8,17 @@ from functools import lru_cache
 from typing import Any
 
 from monitor.app import CONFIGURATION
+from monitor.candidates import progress_of
+from monitor.completeness import incomplete_windows
 from monitor.configuration import Configuration
 from monitor.core.notable import TITLES
 from monitor.database import Database
 from monitor.precision import noisiest, precisions
 from monitor.reader import Reader
+from monitor.remembered import Filling
 from monitor.rule_standing import archived, life_of, standing, steps, told_changes, told_windows
 from monitor.rulebooks import WRONG, archived_parts
-from monitor.rulediff import differences
+from monitor.rulediff import Differences, differences
 from streams.stores.reading import artifact
 
 
@@ -43,12 +46,12 @@ class MonitorRules:
 
     def standing(self) -> Mapping[str, Any]:
         """Return what is in force and proposed."""
-        found = self._reader.read(standing)
+        found, late = self._reader.read(lambda db: (standing(db), incomplete_windows(db, _moment)))
         now, waiting = found["in_force"], self._waiting()
         known = {one["hash"] for one in found["proposals"]} | ({now["hash"]} if now else set())
         return {
             **found,
-            "in_force": now and {**now, "windows": told_windows(now["windows"], _moment)},
+            "in_force": now and {**now, "windows": [*told_windows(now["windows"], _moment), *late]},
             "waiting": "" if waiting in known else waiting,
             "proposals": [{**one, "changes": told_changes(one["changes"])} for one in found["proposals"]],
         }
@@ -80,12 +83,14 @@ class MonitorRules:
     def differences(self, digest: str) -> str:
         """Return line by line what a configuration would change of the one in force."""
 
-        def pair(db: Any) -> tuple[bytes, bytes]:
+        def pair(db: Any) -> tuple[bytes, bytes, Filling | None]:
             now = life_of(db).in_force
             new = archived(db, digest)
-            return (archived(db, now.hash) if now else new).archive, new.archive
+            filling = Filling.of(progress_of(db).head, self._fills)
+            return (archived(db, now.hash) if now else new).archive, new.archive, filling
 
-        return _told(*self._reader.read(pair))
+        before, after, filling = self._reader.read(pair)
+        return str(_differences(before, after).filled(filling))
 
     def prepare(self, digest: str) -> None:
         """Build what a configuration needs, before the thread of the events asks for it."""
@@ -107,8 +112,8 @@ class MonitorRules:
 
 
 @lru_cache(maxsize=8)
-def _told(before: bytes, after: bytes) -> str:
-    return str(differences(Configuration.of_archive(before), Configuration.of_archive(after)))
+def _differences(before: bytes, after: bytes) -> Differences:
+    return differences(Configuration.of_archive(before), Configuration.of_archive(after))
 
 
 def _names(configuration: Configuration) -> Mapping[str, tuple[str, str]]:

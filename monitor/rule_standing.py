@@ -83,7 +83,9 @@ def told_changes(changes: Mapping[str, Any] | None) -> str:
 
 
 def told_windows(windows: Mapping[str, Any] | None, moment: Any) -> list[str]:
-    """Return in words how new windows were filled, a line each; nothing where there were none.
+    """Return in words how new windows were filled; nothing where there were none.
+
+    `monitor.completeness.incomplete_windows` tells which are not complete yet.
 
     Parameters
     ----------
@@ -92,14 +94,9 @@ def told_windows(windows: Mapping[str, Any] | None, moment: Any) -> list[str]:
     """
     if not windows or not windows.get("new"):
         return []
-    since_ms, late = windows.get("since_ms"), windows.get("incomplete", ())
+    since_ms, late = windows.get("since_ms"), len(windows.get("incomplete", ()))
+    new = f"{windows['new']} new window{'s' * (windows['new'] != 1)}"
     if since_ms is None:
-        but = f" but for {len(late)}" if late else ""
-        found = [f"{windows['new']} new windows, complete{but}: filled from {windows['events']:,} events"]
-    else:
-        seen = f"see events from {moment(since_ms)} on"
-        found = [f"{windows['new']} new windows {seen}; {len(late)} not complete then"]
-    for one in late:
-        full = f"complete from {moment(one['complete_ms'])}" if one["complete_ms"] else "goes on from there"
-        found.append(f"{full}: of each {one['subject']}: {one['window']}")
-    return found
+        but = f" but for {late}" if late else ""
+        return [f"{new}, complete{but}: filled from {windows['events']:,} events"]
+    return [f"{new}, with events from {moment(since_ms)} on; {late} not complete then"]

@@ -2,7 +2,7 @@
 
 Two configurations are compared as they are archived, key by key: rules with their thresholds,
 windows, points and statuses, predicates, lists, the rating and everything else that decides an
-assessment. Both are compiled, too, to tell which windows go on and which begin anew.
+assessment. Both are compiled, too, to tell which windows go on and which are new.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from monitor.configuration import Configuration
-from monitor.remembered import Kept, kept_of
+from monitor.remembered import Filling, Kept, kept_of
 
 _NUMBER: Final = re.compile(r"(-?[0-9][0-9_]*(?:\.[0-9]+)?)(?: [A-Z]{3}|[a-z]+|%)?")
 _FIGURE: Final = re.compile(r"(?<![\w.])[0-9][0-9_]*(?:\.[0-9]+)?(?:[a-z]+| [A-Z]{3})?\b")
@@ -94,6 +94,10 @@ class Differences:
         return self.before != self.after and any(
             (self.added, self.removed, self.changed, self.others, self.states)
         )
+
+    def filled(self, filling: Filling | None) -> Differences:
+        """Return them with what activation fills new windows from; None where they begin empty."""
+        return replace(self, states=tuple(kept.filled(filling) for kept in self.states))
 
     def plain(self) -> dict[str, Any]:
         """Return it as plain data, for JSON."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from monitor.lengths import length_words
@@ -58,6 +58,12 @@ def _lines(rule: Rule, book: Rulebook) -> Iterator[str]:
         yield from _paragraph("recommends" if number == 0 else "", f"{code}: {DISPOSITIONS[code]}")
     for number, step in enumerate(rule.triage, start=1):
         yield from _paragraph("officer" if number == 1 else "", f"{number}. {step}")
+
+
+def paragraphs(label: str, texts: Iterable[str]) -> Iterator[str]:
+    """Give lines of an explanation: texts, the first after a label, none wider than the others."""
+    for number, text in enumerate(texts):
+        yield from _paragraph("" if number else label, text)
 
 
 def _figures(rule: Rule) -> Iterator[str]:

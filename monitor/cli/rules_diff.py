@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from monitor.candidates import Known
+    from monitor.remembered import Filling
 
 Data = Annotated[Path | None, typer.Option(help="Data directory; default: what the settings say.")]
 Config = Annotated[Path | None, typer.Option(help="Settings file; default: config/monitor.yaml.")]
@@ -30,7 +31,7 @@ def diff(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say key by key what one configuration changes of another, and which windows begin anew.
+    """Say key by key what one configuration changes of another, and what becomes of windows.
 
     A folder named as AFTER is the whole rulebook; `--with` adds one to AFTER, or to BEFORE without it.
     Without a database, `in-force` is what the settings and their folder say now.
@@ -45,10 +46,24 @@ def diff(
     with known(data, config) as there, failures():
         old, new = there.chosen([before]), there.chosen([after or before])
         found = differences(old, overlaid(new, folders) if folders else new)
+        found = found.filled(_filling(there, data, config))
     if as_json:
         show_json(found.plain())
     else:
         typer.echo(str(found))
+
+
+def _filling(there: Known, data: Path | None, config: Path | None) -> Filling | None:
+    """Return what activation would fill new windows from, in the database that is meant."""
+    from monitor.candidates import progress_of
+    from monitor.cli.output import read_settings
+    from monitor.cli.source import source
+    from monitor.remembered import Filling
+
+    rules = read_settings(config).rules
+    if there.db is None or source(data, config).settings is not None or rules.backfill != "journal":
+        return None
+    return Filling.of(progress_of(there.db).head, rules.backfill_events)
 
 
 @contextmanager

@@ -30,14 +30,17 @@ def register(app: typer.Typer) -> None:
 
 def status(data: Data = None, config: Config = None, as_json: AsJson = False) -> None:
     """Say which rules are in force, since when and by whom, and what is proposed."""
+    from monitor.cli.moments import moment
     from monitor.cli.output import configured, show_json
     from monitor.cli.source import source
+    from monitor.completeness import incomplete_windows
     from monitor.rule_standing import standing
 
     files = configured(config)[1]
     with source(data, config).reading() as db:
         found = standing(db)
-    found["files"] = files.hash
+        incomplete = incomplete_windows(db, moment)
+    found |= {"files": files.hash, "incomplete": incomplete}
     if as_json:
         show_json(found)
         return
@@ -164,6 +167,7 @@ def _status_lines(found: dict[str, Any]) -> list[str]:
     if now["author"]:
         lines.append(f"           proposed by {now['author']}, approved by {now['approver'] or 'nobody'}")
     lines += [f"           {line}" for line in told_windows(now["windows"], moment)]
+    lines += [f"           {line}" for line in found["incomplete"]]
     needed = "needs another person's approval" if found["needs_approval"] else "needs no approval"
     lines.append(f"the next   {needed}")
     if found["files"] not in {now["hash"], *(one["hash"] for one in found["proposals"])}:
@@ -304,9 +308,10 @@ def _archive(place: Source, files: Configuration) -> None:
 def _tell_windows(data: Path | None, config: Path | None) -> None:
     from monitor.cli.moments import moment
     from monitor.cli.source import source
+    from monitor.completeness import incomplete_windows
     from monitor.rule_standing import life_of, told_windows
 
     with source(data, config).reading() as db:
-        now = life_of(db).in_force
-    for line in told_windows(now.windows if now else None, moment):
+        now, incomplete = life_of(db).in_force, incomplete_windows(db, moment)
+    for line in (*told_windows(now.windows if now else None, moment), *incomplete):
         typer.echo(line)
