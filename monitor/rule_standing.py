@@ -99,4 +99,5 @@ def told_windows(windows: Mapping[str, Any] | None, moment: Any) -> list[str]:
     if since_ms is None:
         but = f" but for {late}" if late else ""
         return [f"{new}, complete{but}: filled from {windows['events']:,} events"]
-    return [f"{new}, with events from {moment(since_ms)} on; {late} not complete then"]
+    state = f"{late} not complete then" if late else "complete"
+    return [f"{new}, {state}: with events from {moment(since_ms)} on"]
