@@ -64,7 +64,7 @@ def test_a_rule_comes_into_force_in_a_running_cluster_and_is_taken_back(site: Si
     assert "expected another person" in refused.stderr
     rules(site, "approve", digest[:12], "--as", "bob")
     told = rules(site, "activate", digest[:12], "--as", "ada")
-    assert "see events from" in told, "a cluster's windows begin at the change, and say so"
+    assert "sees events from" in told, "a cluster's windows begin at the change, and say so"
     sent(site, "C-1", 2)
     assert site.alerts("C-1") == []
     sent(site, "C-1", 3)
