@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from monitor.core.scoring import Contribution
@@ -121,17 +121,17 @@ class RatingState:
     def snapshot(self) -> list[Any]:
         """Return the state as plain lists; what came later in one mapping, of what is set alone."""
         return [
-            [list(astuple(contribution)) for contribution in self.contributions],
+            [_plain(contribution) for contribution in self.contributions],
             {name: list(model) for name, model in self.models.items()},
             {},
             self.profile_floors.copy(), self.items.copy(), self.segment, self.grade, self.hundredths,
             self.is_first, self.graded_ms, self.below_ms.copy(), self.upgrade_due_ms, self.open_alerts.copy(),
             self.free_ms, self.reviewed_ms,
-            list(astuple(self.override)) if self.override else None,
+            _plain(self.override) if self.override else None,
             {
                 **{name: _copy(value) for name in _SPARSE if (value := getattr(self, name))},
                 **{
-                    name: [list(astuple(one)) for one in found]
+                    name: [_plain(one) for one in found]
                     for name in _LISTS
                     if (found := getattr(self, name))
                 },
@@ -189,6 +189,11 @@ class RatingState:
 
 _SPARSE = ("stage", "profile_ceilings", "cases", "loans", "review_by_ms", "review_told_ms")
 _LISTS: dict[str, Any] = {"grounds": Ground, "suppressions": Suppression, "proposals": Proposal}
+
+
+def _plain(one: Any) -> list[Any]:
+    """Return the values of a record, which are plain, in the order of its fields."""
+    return [getattr(one, name) for name in one.__slots__]
 
 
 def _copy(value: Any) -> Any:
