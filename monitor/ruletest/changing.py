@@ -117,7 +117,7 @@ class Changes:
             if name in step.values:
                 left = {one: text for one, text in step.values.items() if one != name}
                 yield f"no {name}", replace(step, values=left)
-        if "currency" in kind.fields:
+        if {"amount", "currency"} <= set(kind.fields):
             for value, unit in self._figures.foreign:
                 for amount in (value, value - CENT, value + CENT):
                     given = {**step.values, "amount": decimal(amount), "currency": unit}

@@ -161,6 +161,7 @@ ROUTES = {
     "/api/ratings/{customer}/limits",
     "/api/ratings/{customer}/rules",
     "/api/rules",
+    "/api/rules/precision",
     "/api/rules/steps",
     "/api/rules/{digest}/differences",
     "/api/rules/{digest}/{verb}",

@@ -214,6 +214,7 @@ cases:
       - {at: +0m, amount: 2000, direction: ~}
       - {at: +1m, kind: legal.case, field.kind: default}
       - {at: +2m, kind: payment.transfer, amount: 5, counterparty: {account: ~}}
+      - {at: +3m, kind: balance.snapshot, balance: 5}
       - {again: e1}
       - {tick: +3h}
     expect: {hits: []}
