@@ -35,4 +35,5 @@ async def serve(bootstrap: str, prefix: str, partitions: str, session_s: str, pr
 
 if __name__ == "__main__":
     logging.basicConfig(level="WARNING")
+    logging.getLogger("streams").setLevel("INFO")
     asyncio.run(serve(*sys.argv[1:]))

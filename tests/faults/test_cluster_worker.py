@@ -89,6 +89,27 @@ def test_kills_joins_and_leaves_under_load_lose_nothing(
     asyncio.run(play())
 
 
+def test_a_worker_that_had_no_partition_takes_over(
+    kafka_bootstrap: str, kafka_prefix: str, start: Start
+) -> None:
+    async def play() -> None:
+        async with played_desk(kafka_bootstrap, kafka_prefix, 1, seed=5) as desk:
+            first = start(desk)
+            half = {part: len(log) // 2 for part, log in desk.logs.items()}
+            for part, count in half.items():
+                await desk.put(part, desk.logs[part][:count])
+            await until(lambda: desk.answered, "the first answers")
+            spare = start(desk)
+            await until(lambda: "worker_ready partitions=0" in spare.told(), "a worker without work")
+            first.process.kill()
+            for part, count in half.items():
+                await desk.put(part, desk.logs[part][count:])
+            await desk.all_answered()
+            assert is_as_expected(desk)
+
+    asyncio.run(play())
+
+
 def test_a_worker_that_was_stopped_leaves_when_it_goes_on(
     kafka_bootstrap: str, kafka_prefix: str, start: Start
 ) -> None:

@@ -25,9 +25,13 @@ async def read_back(broker: Broker, rows: Mapping[str, ChangelogRows], places: I
     rows
         Where the records go, by topic.
     places
-        Topics and partitions.
+        Topics and partitions; none where there are more workers than partitions.
     """
     wanted = [TopicPartition(topic, number) for topic, number in places]
+    if not wanted:
+        # aiokafka raises CancelledError where a consumer is stopped before the loop went round once:
+        # Faust takes that for its own end, and never recovers anything again.
+        return
     generations = {topic: changelog.generation for topic, changelog in rows.items()}
     consumer = AIOKafkaConsumer(
         **broker.options,
