@@ -47,7 +47,7 @@ def list_(packs: Packs = None, data: Data = None, config: Config = None, as_json
     _print(rows, _BESIDE if is_judged else _NAMES)
     typer.echo(f"{len(rules)} rules")
     if is_judged:
-        typer.echo("judged: payments that the rule hit live, and of which it is known what they were")
+        typer.echo("judged: payments the rule hit live and somebody judged; the others count neither way")
 
 
 def rule_row(rule: Rule) -> dict[str, Any]:

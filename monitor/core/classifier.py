@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import exp
 from typing import Any
 
@@ -81,6 +82,7 @@ class Classifier:
         return tuple(FEATURES[places[name]].told(vector[places[name]]) for name in raising)
 
 
+@lru_cache(maxsize=65_536)
 def chance(margin: int) -> float:
     """Return the probability of a margin.
 

@@ -48,7 +48,8 @@ class JournalIndex:
         tail = self._tail
         found = {ref: tail[ref] for ref in refs if ref in tail}
         if self._blocks:
-            wanted = np.array(refs, dtype=np.int64)
+            # In order: each search begins where the one before ended, on memory that is at hand.
+            wanted = np.sort(np.array(refs, dtype=np.int64))
             for first, _, block in self._blocks:
                 place = np.searchsorted(block, wanted)
                 same = block[np.minimum(place, len(block) - 1)] == wanted
