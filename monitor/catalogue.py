@@ -33,6 +33,8 @@ ELSEWHERE = (
     ),
 )
 """What is watched by metrics, because no event tells it: id, what, alert of Prometheus, figures."""
+FLOOD = 0.2
+"""A rule that lacks events and alerts for so large a share of all customers alerts because it lacks them."""
 OWN = ECHOES | {"tick"}
 """Kinds that the monitor itself makes."""
 
@@ -96,6 +98,26 @@ def catalogue(
     """Return every rule with what it needs, and what of it comes; by pack and id."""
     ordered = sorted(rules, key=lambda rule: (rule.pack, rule.id))
     return [_line(rule, needs(rule, vocabulary, predicates), vocabulary, feed) for rule in ordered]
+
+
+def flooding(lines: Sequence[Line], alerts: Mapping[str, int], customers: int) -> list[str]:
+    """Return a sentence for each rule that lacks events and alerted for a fifth of all customers or more.
+
+    A rule that asks whether something is missing finds it missing everywhere where no source tells it.
+
+    Parameters
+    ----------
+    lines
+        From `catalogue`, with a feed.
+    alerts
+        Number of alerts by rule.
+    """
+    return [
+        f"{line.rule.id} ({line.rule.title}): {alerts[line.rule.id]:,} alerts; "
+        f"the source never tells {', '.join(line.absent_kinds)}"
+        for line in lines
+        if line.absent_kinds and alerts.get(line.rule.id, 0) >= max(1.0, customers * FLOOD)
+    ]
 
 
 def _line(rule: Rule, wanted: Needs, vocabulary: Vocabulary, feed: Feed | None) -> Line:

@@ -198,11 +198,16 @@ def compiled(configuration: Configuration) -> Rulebook:
         lists,
         base_currency=plain["base_currency"],
         grace_ms=plain["grace_ms"],
-        predicates={
-            name: Expression(text, parse(text), f"predicate {name}", ((1, 1),))
-            for name, text in plain["predicates"].items()
-        },
+        predicates=read_predicates(configuration),
     )
+
+
+def read_predicates(configuration: Configuration) -> dict[str, Expression]:
+    """Return the shared expressions of a configuration by name."""
+    return {
+        name: Expression(text, parse(text), f"predicate {name}", ((1, 1),))
+        for name, text in configuration.plain["predicates"].items()
+    }
 
 
 def build_engine(configuration: Configuration) -> Engine:

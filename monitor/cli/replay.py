@@ -12,12 +12,15 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from monitor.app import HOUR_MS, open_data
+from monitor.app import HOUR_MS, Opened, open_data
+from monitor.catalogue import Feed, catalogue, flooding
 from monitor.cli.failure import Failure
 from monitor.cli.output import configured, data_folder, failures
+from monitor.configuration import read_predicates
 from rules.errors import RuleError
 from rules.vocabulary import load_vocabulary
 from streams.mapping import Mapping
+from streams.mapping_file import read_mapping
 from streams.runners.replay import Place, Replay
 from streams.sources.files import SourceError
 from streams.sources.merge import MergedFiles
@@ -50,6 +53,7 @@ def replay(
     try:
         with _bar(source) as progress:
             found = Replay(opened.processor, source, scores, progress).run()
+        floods = _floods(mapping, opened, found["customers"]) if mapping else []
     except (SourceError, ValueError) as error:
         raise Failure(str(error)) from None
     finally:
@@ -57,6 +61,19 @@ def replay(
     if report is not None:
         report.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
     _tell(found, source)
+    for flood in floods:
+        typer.echo(flood)
+    if floods:
+        typer.echo("  hint: leave such rules out, or have the source tell it (riskmon rules catalogue --map)")
+
+
+def _floods(mapping: Path, opened: Opened, customers: int) -> list[str]:
+    """Return which rules alert for want of events that the mapping never makes."""
+    vocabulary, configuration = load_vocabulary(), opened.configuration
+    feed = Feed.of_mappings([read_mapping(mapping, mapping.read_text(encoding="utf-8"), vocabulary)])
+    lines = catalogue(configuration.rules or (), vocabulary, read_predicates(configuration), feed)
+    alerts = dict(opened.store.db.execute("SELECT rule, COUNT(*) FROM alerts GROUP BY rule").fetchall())
+    return flooding(lines, alerts, customers)
 
 
 class _bar:  # noqa: N801  reads as a statement

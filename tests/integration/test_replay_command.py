@@ -210,3 +210,35 @@ def test_scores_of_another_replay_are_refused(events, replayed, tmp_path):
     other.write_text("short\n")
     said = refusal("replay", events, "--data", replayed, "--scores", other, *RULES)
     assert said.startswith(f"{other}: expected the ")
+
+
+MAPPING = """
+mapping: accounts
+about: accounts alone
+source_system: core
+columns: [number, opened]
+shapes:
+  - name: accounts
+    when: {has: [number]}
+    events:
+      - event_type: account.opened
+        fields:
+          event_id: {template: "a-{number}"}
+          occurred_at: opened
+          customer_id: {template: "C{number}"}
+          account_id: {template: "A{number}"}
+          currency: {const: CNY}
+"""
+
+
+def test_a_rule_that_alerts_for_want_of_events_is_named(tmp_path: Path) -> None:
+    rows = [f"{number},2026-03-02T10:00:00Z" for number in range(5)]
+    (tmp_path / "accounts.csv").write_text("number,opened\n" + "\n".join(rows) + "\n")
+    (tmp_path / "accounts.yaml").write_text(MAPPING)
+    arguments = ("--map", tmp_path / "accounts.yaml", "--rules", "operational", "--data", tmp_path / "data")
+    told = riskmon("replay", tmp_path / "accounts.csv", *arguments)
+    assert (
+        "O-709B (Account opened before the customer was identified): 5 alerts; "
+        "the source never tells kyc.identity_updated, kyc.review_completed\n" in told
+    )
+    assert "riskmon rules catalogue --map" in told
