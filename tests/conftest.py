@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import shutil
 import socket
@@ -25,6 +26,8 @@ settings.register_profile("ci", max_examples=100, derandomize=True, print_blob=T
 settings.register_profile("nightly", max_examples=5_000, print_blob=True, **UNTIMED)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
+
+THRESHOLDS = gc.get_threshold()
 
 PROGRAMS: dict[str, tuple[str, Callable[[], object]]] = {
     "redis": ("redis-server", lambda: shutil.which("redis-server")),
@@ -70,6 +73,13 @@ class Together(LoadFileScheduling):  # type: ignore[misc]
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
     return Together(config, log)
+
+
+@pytest.fixture(autouse=True)
+def collector() -> Iterator[None]:
+    """Collect garbage as Python does: a service looks at what is young alone, for as long as it runs."""
+    yield
+    gc.set_threshold(*THRESHOLDS)
 
 
 @pytest.fixture(scope="session")
