@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from monitor.core.boosting import Growth, Steps, finished
+from monitor.core.boosting import Growth, Steps
 from monitor.core.classifier import ClassifierVersion
 from monitor.core.events import Event
 from monitor.core.feedback import outcome_of
@@ -113,24 +113,24 @@ class Learner:
             self._count += 1
             if not seen.is_restricted:
                 self._lessons.see(event.ref, event.time_ms, seen.vector)
-            if self._growing is not None and not self._count % self._stride:
-                self._step(self._growing)
+            if not self._count % self._stride:
+                self._step()
         if event.kind == "tick" and not self.remaining:
             self._turn(event.time_ms)
         if seq >= self._kept + KEEP_EVERY:
             self._finish()
             self._keep(self._lessons.snapshot())
 
-    def _step(self, growing: Steps[ClassifierVersion]) -> None:
-        try:
-            next(growing)
-        except StopIteration as end:
-            self._growing, self._next = None, end.value.packed
+    def _step(self) -> None:
+        if self._growing is not None:
+            try:
+                next(self._growing)
+            except StopIteration as end:
+                self._growing, self._next = None, end.value.packed
 
     def _finish(self) -> None:
-        if self._growing is not None:
-            self._next = finished(self._growing).packed
-            self._growing = None
+        while self._growing is not None:
+            self._step()
 
     def _turn(self, time_ms: int) -> None:
         self._finish()

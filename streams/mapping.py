@@ -62,7 +62,8 @@ class Mapping:
 
     def __init__(self, content: MappingFile, vocabulary: Vocabulary) -> None:
         self.name = content.name
-        self._content = content
+        self.content = content
+        """What the file says."""
         self._vocabulary = vocabulary
 
     @classmethod
@@ -99,7 +100,7 @@ class Mapping:
 
     def compile_timed(self) -> Callable[[Row[str, Any]], Timed | Fault]:
         """Return the function from a row to (event time, record) pairs; what `merge` sorts by."""
-        writer = _Writer(self._content, self._vocabulary)
+        writer = _Writer(self.content, self._vocabulary)
         convert: Callable[[Row[str, Any]], Timed] = writer.function()
 
         def checked(row: Row[str, Any]) -> Timed | Fault:

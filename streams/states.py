@@ -61,8 +61,7 @@ class StateCache:
         state.seq = seq
         if key not in self._dirty:
             self._dirty[key] = seq
-        if state.due_ms:
-            self._watch(key, state)
+        self._watch(key, state)
 
     def replace(self, key: Key, state: Any) -> None:
         """Go on with another state of a subject that is equal to the one before its last, failed change."""

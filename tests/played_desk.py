@@ -80,6 +80,19 @@ class PlayedDesk:
             await asyncio.sleep(pause_s)
         await self.producer.flush()
 
+    @property
+    def half(self) -> dict[Part, int]:
+        """Items in the first half of each log."""
+        return {part: len(log) // 2 for part, log in self.logs.items()}
+
+    async def put_first_half(self) -> None:
+        for part, count in self.half.items():
+            await self.put(part, self.logs[part][:count])
+
+    async def put_second_half(self) -> None:
+        for part, count in self.half.items():
+            await self.put(part, self.logs[part][count:])
+
     async def put(self, part: Part, items: list[Item]) -> None:
         await self.producer.send(self.topics.stage(part[0]), encode(Batch(items)), partition=part[1])
 

@@ -18,9 +18,8 @@ from monitor.cli.failure import Failure
 from monitor.cli.output import configured, data_folder, failures
 from monitor.configuration import read_predicates
 from rules.errors import RuleError
-from rules.vocabulary import load_vocabulary
+from rules.vocabulary import Vocabulary, load_vocabulary
 from streams.mapping import Mapping
-from streams.mapping_file import read_mapping
 from streams.runners.replay import Place, Replay
 from streams.sources.files import SourceError
 from streams.sources.merge import MergedFiles
@@ -39,7 +38,8 @@ def replay(
     settings, configuration = configured(config, rules)
     vocabulary = load_vocabulary()
     try:
-        source = MergedFiles(files, vocabulary, Mapping.load(mapping, vocabulary) if mapping else None)
+        mapped = Mapping.load(mapping, vocabulary) if mapping else None
+        source = MergedFiles(files, vocabulary, mapped)
     except (SourceError, RuleError) as error:
         raise Failure(str(error)) from None
     for path in (report, scores):
@@ -53,7 +53,7 @@ def replay(
     try:
         with _bar(source) as progress:
             found = Replay(opened.processor, source, scores, progress).run()
-        floods = _floods(mapping, opened, found["customers"]) if mapping else []
+        floods = _floods(mapped, vocabulary, opened, found["customers"]) if mapped else []
     except (SourceError, ValueError) as error:
         raise Failure(str(error)) from None
     finally:
@@ -67,10 +67,9 @@ def replay(
         typer.echo("  hint: leave such rules out, or have the source tell it (riskmon rules catalogue --map)")
 
 
-def _floods(mapping: Path, opened: Opened, customers: int) -> list[str]:
+def _floods(mapping: Mapping, vocabulary: Vocabulary, opened: Opened, customers: int) -> list[str]:
     """Return which rules alert for want of events that the mapping never makes."""
-    vocabulary, configuration = load_vocabulary(), opened.configuration
-    feed = Feed.of_mappings([read_mapping(mapping, mapping.read_text(encoding="utf-8"), vocabulary)])
+    configuration, feed = opened.configuration, Feed.of_mappings([mapping.content])
     lines = catalogue(configuration.rules or (), vocabulary, read_predicates(configuration), feed)
     alerts = dict(opened.store.db.execute("SELECT rule, COUNT(*) FROM alerts GROUP BY rule").fetchall())
     return flooding(lines, alerts, customers)

@@ -11,7 +11,6 @@ FEEDBACK = ("card.chargeback", "verdict", "fraud.reported_by_customer")
 VERDICTS = {"fraud": True, "genuine": False}
 """Verdicts about fraud; the others say nothing of it."""
 CLOSED = "alert.closed"
-_TELLING = frozenset((*FEEDBACK, CLOSED))
 FINDINGS = {"true_positive": True, "false_positive": False}
 """How officers close alerts of models; other dispositions say nothing of fraud."""
 
@@ -44,8 +43,6 @@ def outcome_of(event: Event) -> Label | None:
     An alert of a model is about one payment, which its facts name (`about`); alerts of rules are about a
     pattern, and say nothing of a single payment.
     """
-    if event.kind not in _TELLING:
-        return None
     if event.kind != CLOSED:
         return label_of(event)
     about, is_closed = event.facts.get("about"), event.facts.get("status") == "closed"

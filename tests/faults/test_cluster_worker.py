@@ -95,15 +95,12 @@ def test_a_worker_that_had_no_partition_takes_over(
     async def play() -> None:
         async with played_desk(kafka_bootstrap, kafka_prefix, 1, seed=5) as desk:
             first = start(desk)
-            half = {part: len(log) // 2 for part, log in desk.logs.items()}
-            for part, count in half.items():
-                await desk.put(part, desk.logs[part][:count])
+            await desk.put_first_half()
             await until(lambda: desk.answered, "the first answers")
             spare = start(desk)
             await until(lambda: "worker_ready partitions=0" in spare.told(), "a worker without work")
             first.process.kill()
-            for part, count in half.items():
-                await desk.put(part, desk.logs[part][count:])
+            await desk.put_second_half()
             await desk.all_answered()
             assert is_as_expected(desk)
 
@@ -138,18 +135,16 @@ def test_an_old_snapshot_behind_a_newer_one_is_overruled_and_overwritten(
     async def play() -> None:
         async with played_desk(kafka_bootstrap, kafka_prefix, 1, seed=4) as desk:
             first = start(desk)
-            half = {part: len(log) // 2 for part, log in desk.logs.items()}
-            for part, count in half.items():
-                await desk.put(part, desk.logs[part][:count])
-            await until(lambda: len(desk.orders["customer", 0]) == half["customer", 0], "half of the answers")
+            await desk.put_first_half()
+            half = desk.half["customer", 0]
+            await until(lambda: len(desk.orders["customer", 0]) == half, "half of the answers")
             first.process.terminate()
             assert first.ends() == 0
             state = desk.topics.state("customer")
             key, old = record_of(StateRow("customer", "C-1", 2, 0, b"\x94\x01\x01\x01\x00"))
             await desk.producer.send_and_wait(state, old, key=key, partition=0)
             start(desk)
-            for part, count in half.items():
-                await desk.put(part, desk.logs[part][count:])
+            await desk.put_second_half()
             await desk.all_answered()
             assert is_as_expected(desk)
             while (await records(kafka_bootstrap, state, key))[-1] == old:
