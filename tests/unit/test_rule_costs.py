@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
 
+from monitor import rulecosts
 from monitor.cli.rules import app
 from monitor.rulecosts import state_bytes
 from rules.compile import compile_rulebook
@@ -44,4 +46,11 @@ def test_the_command_tells_the_dearest_first(repository, monkeypatch):
     assert [one["state_bytes"] for one in found] == sorted(
         (one["state_bytes"] for one in found), reverse=True
     )
-    assert all(one["units"] > 0 for one in found)
+    assert all(one["units"] >= 0 for one in found)
+
+
+def test_time_is_what_a_rule_adds(monkeypatch):
+    rounds = iter([5e-3, 2e-3, 4e-3, 3e-3])
+    monkeypatch.setattr(rulecosts, "_round", lambda engine, timelines: next(rounds))
+    timelines = [SimpleNamespace(moments=[SimpleNamespace(event=object())] * 3)]
+    assert rulecosts._added_us("alone", "bare", timelines) == pytest.approx(2e-3 / 3 * 1e6)
