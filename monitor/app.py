@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import closing
@@ -36,6 +37,8 @@ from monitor.settings import Settings
 from streams.deadletter import SCHEMA as DEAD_LETTER_SCHEMA
 from streams.deadletter import DeadLetters
 from streams.findings import gather_findings
+from streams.learners import Learners, Learning
+from streams.learning_process import LearningProcess
 from streams.ports import Outcome, Record, Sensor
 from streams.processor import Limits, Processor
 from streams.scoring import parts_of
@@ -50,6 +53,8 @@ SCHEMAS = (LEDGER_SCHEMA, ALERTS_SCHEMA, OUTBOX_SCHEMA, QUEUE_SCHEMA, DEAD_LETTE
 CONFIGURATION = "configuration"
 """Kind of artifact under which a configuration is archived."""
 HOUR_MS = 3_600_000
+TAIL_EVENTS = {"full": 50_000, "normal": 200_000}
+"""Events a recovery may have to repeat: a service is to be there again soon, a replay to be done soon."""
 PROPOSE = "it needs another person's approval: riskmon rules propose --reason WHY"
 """What to do with files that are not in force."""
 
@@ -62,6 +67,7 @@ class Opened:
     store: SqliteStore
     configuration: Configuration
     """What was in force when it was opened."""
+    learning: Learning
     waiting: str = ""
     """Hash of what was given instead, and needs an approval before it comes into force; else empty."""
 
@@ -70,7 +76,12 @@ class Opened:
         try:
             self.processor.close()
         finally:
-            self.store.db.close()
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Give the directory free as it is; the next start recovers what is unwritten."""
+        self.learning.close()
+        self.store.db.close()
 
 
 def open_data(
@@ -82,6 +93,7 @@ def open_data(
     sensor: Sensor | None = None,
     tick_every_ms: int = 0,
     keeps: bool = False,
+    learns_aside: bool = False,
 ) -> Opened:
     """Open a data directory, recover what a killed service left, and adopt the configuration.
 
@@ -91,6 +103,8 @@ def open_data(
     ----------
     keeps
         Leave what is in force as it is, whatever the configuration.
+    learns_aside
+        Learn in a process of its own, where there is more than one processor: for whoever takes many events.
 
     Raises
     ------
@@ -98,6 +112,9 @@ def open_data(
         Where another service has it open.
     """
     db = open_database(data / DATABASE, sync)
+    learning: Learning = (
+        LearningProcess() if learns_aside and len(os.sched_getaffinity(0)) > 1 else Learners()
+    )
     calm_collector()
     try:
         for schema in SCHEMAS:
@@ -120,15 +137,17 @@ def open_data(
             ledger,
             DeadLetters(db),
             sensor,
-            limits=Limits(cache_subjects=settings.engine.cache_subjects),
+            limits=Limits(cache_subjects=settings.engine.cache_subjects, tail_events=TAIL_EVENTS[sync]),
             tick_every_ms=tick_every_ms,
             rulebooks=archived_rulebooks(db, desk),
+            learning=learning,
         )
     except BaseException:
+        learning.close()
         db.close()
         raise
     is_waiting = taken.hash != configuration.hash and not keeps
-    return Opened(processor, store, taken, configuration.hash if is_waiting else "")
+    return Opened(processor, store, taken, learning, configuration.hash if is_waiting else "")
 
 
 def chosen(db: Database, configuration: Configuration, *, keeps: bool = False) -> Configuration:

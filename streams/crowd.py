@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from monitor.core.events import Event
 from monitor.core.features import FEATURES, NAMES
 from monitor.core.models.config import ModelsConfig
 from monitor.core.models.drift import Shift
@@ -16,16 +15,12 @@ from monitor.core.models.version import ARTIFACT
 from monitor.core.models.watch import Watch
 from monitor.core.scorer import SUSPICIOUS_POINTS
 from monitor.core.seen import VECTOR, Seen
-from streams.commit import Committer
+from streams.learnt import Learnt, Lesson
 
 IN_FORCE = "populations"
 """Kind under which the versions that are in force together are archived, by hash."""
 KEPT = "crowd"
 """Under which key of the bookkeeping the populations are kept."""
-ENTRY = "model"
-"""Kind of the ledger's entries about versions and drift."""
-KEEP_EVERY = 50_000
-"""Journal positions that a restart has to follow again, at most."""
 
 _POINTS = NAMES.index("points")
 
@@ -38,42 +33,44 @@ class Crowd:
 
     Parameters
     ----------
-    committer
-        Writes versions, ledger entries and what was learnt, with the events they follow from.
+    learnt
+        Takes versions, ledger entries and what is to be kept.
+    kept
+        What was kept last, to go on from; the lessons after it are to be followed again.
     """
 
-    def __init__(self, committer: Committer) -> None:
-        self._committer = committer
+    def __init__(self, learnt: Learnt, kept: bytes | None = None) -> None:
+        self._learnt = learnt
         self._config: ModelsConfig | None = None
         self._trainer: Trainer
         self._watch: Watch
-        self.recover()
-
-    def recover(self) -> None:
-        """Come back to what was kept last; the rows after it are to be followed again."""
         self.seq = 0
+        """The last journal position it includes."""
         self._versions: dict[str, bytes] = {}
         """Model and segment to the version published last, packed."""
-        kept = self._committer.store.meta(KEPT)
+        self._moved: list[tuple[str, str, int, str, float]] = []
+        """Alarms to be told with the next turn: model, feature, version, measure, value."""
         if kept is None:
             self._learn_by(None)
         else:
-            self.seq, config, trainer, watch, self._versions = msgspec.msgpack.decode(kept)
+            self.seq, config, trainer, watch, self._versions, *moved = msgspec.msgpack.decode(kept)
             self._learn_by(msgspec.convert(config, ModelsConfig | None))
             self._trainer.resume(trainer)
             self._watch.resume(watch)
-        self._kept = self.seq
+            self._moved = [tuple(one) for alarms in moved for one in alarms]
+        self.kept = self.seq
+        """The journal position at which it was kept last."""
 
-    def adopt(self, config: ModelsConfig | None) -> None:
+    def adopt(self, config: ModelsConfig | None, head: int) -> None:
         """Learn by a configuration from now on; where it is another one, everything is learnt anew."""
         if _learnt_by(config) != _learnt_by(self._config):
             self._learn_by(config)
-            self.seq, self._versions = self._committer.progress.head, {}
+            self.seq, self._versions, self._moved = head, {}, []
             self._put_into_force()
-            self._keep()
+            self.keep()
         self._config = config
 
-    def follow(self, event: Event, seq: int, seen: Seen) -> None:
+    def follow(self, lesson: Lesson, seen: Seen) -> None:
         """Learn from a payment at a journal position; at a tick, put into force what is due.
 
         Parameters
@@ -81,26 +78,36 @@ class Crowd:
         seen
             What models saw of it.
         """
-        self.seq, time_ms = seq, event.time_ms
-        has_told = False
-        if event.kind == "tick" and self._trainer.is_due(time_ms):
-            has_told = self._turn(time_ms)
+        self.seq = lesson.seq
+        if lesson.is_tick and lesson.time_ms >= self.due_ms:
+            self._turn(lesson.time_ms)
         if len(seen.vector) == VECTOR.size and self._trainer.is_learning:
             vector, segment = VECTOR.unpack(seen.vector), seen.segment
-            has_told = self._tell(self._watch.observe(seq, vector, segment), time_ms) or has_told
+            self._note(self._watch.observe(lesson.seq, vector, segment))
             if seen.is_restricted:
                 self._trainer.pass_over(segment)
             elif vector[_POINTS] >= SUSPICIOUS_POINTS:
                 self._trainer.pass_over(segment, vector)
             else:
-                self._trainer.learn_one(time_ms, segment, vector)
-        # What is in the ledger is never followed again.
-        if has_told or seq >= self._kept + KEEP_EVERY:
-            self._keep()
+                self._trainer.learn_one(lesson.time_ms, segment, vector)
 
-    def is_due(self, time_ms: int) -> bool:
-        """Return whether a tick at that time may put other versions into force."""
-        return self._trainer.is_due(time_ms)
+    @property
+    def due_ms(self) -> int:
+        """From when on a tick may put other versions into force."""
+        return self._trainer.due_ms
+
+    def keep(self) -> None:
+        """Have it kept as it is now."""
+        self.kept = self.seq
+        kept = (
+            self.seq,
+            msgspec.to_builtins(self._config, order="deterministic"),
+            self._trainer.snapshot(),
+            self._watch.snapshot(),
+            self._versions,
+            self._moved,
+        )
+        self._learnt.kept[KEPT] = msgspec.msgpack.encode(kept)
 
     def _learn_by(self, config: ModelsConfig | None) -> None:
         self._config = config
@@ -112,10 +119,10 @@ class Crowd:
             {one.name: one.segments for one in config.populations} if config else None,
         )
 
-    def _turn(self, time_ms: int) -> bool:
+    def _turn(self, time_ms: int) -> None:
         versions = self._trainer.publish(time_ms)
         for version in versions:
-            self._committer.store.archive(ARTIFACT, version.hash, version.packed)
+            self._learnt.archives.append((ARTIFACT, version.hash, version.packed))
             name = ":".join(part for part in (version.model, version.segment, str(version.number)) if part)
             fact = {
                 "hash": version.hash,
@@ -124,39 +131,34 @@ class Crowd:
                 "learnt": version.learnt,
                 "passed_over": version.passed_over,
             }
-            self._committer.ledger.append(time_ms, ENTRY, f"{ARTIFACT}:{name}", fact)
+            self._learnt.entries.append((time_ms, f"{ARTIFACT}:{name}", fact))
             self._versions[f"{version.model}:{version.segment}"] = version.packed
         if versions:
             self._put_into_force()
-        self._tell(self._watch.turn(versions), time_ms)
-        return bool(versions)
+        self._note(self._watch.turn(versions))
+        # What is in the ledger is never followed again.
+        if versions or self._moved:
+            self._tell(time_ms)
+            self.keep()
 
     def _put_into_force(self) -> None:
         packed = msgspec.msgpack.encode([self._versions[name] for name in sorted(self._versions)])
         digest = hashlib.sha256(packed).hexdigest()
-        self._committer.store.archive(IN_FORCE, digest, packed)
-        self._committer.progress.populations.append((self.seq + 1, digest))
+        self._learnt.archives.append((IN_FORCE, digest, packed))
+        self._learnt.epochs.append(("populations", self.seq + 1, digest))
 
-    def _tell(self, shifts: list[Shift], time_ms: int) -> bool:
-        """Report and write down the alarms; return whether there were any."""
-        alarms = [shift for shift in shifts if shift.is_alarm]
-        for shift in alarms:
-            name = f"drift:{shift.model}:{shift.feature}"
-            fact: dict[str, Any] = {"version": shift.version, "measure": shift.measure, "value": shift.value}
-            self._committer.ledger.append(time_ms, ENTRY, name, fact)
-            self._committer.sensor.on_drift(shift.model, shift.feature, shift.measure)
-        return bool(alarms)
+    def _note(self, shifts: list[Shift]) -> None:
+        for one in shifts:
+            if one.is_alarm:
+                self._moved.append((one.model, one.feature, one.version, one.measure, one.value))
 
-    def _keep(self) -> None:
-        self._kept = self.seq
-        kept = (
-            self.seq,
-            msgspec.to_builtins(self._config),
-            self._trainer.snapshot(),
-            self._watch.snapshot(),
-            self._versions,
-        )
-        self._committer.store.put_meta(KEPT, msgspec.msgpack.encode(kept))
+    def _tell(self, time_ms: int) -> None:
+        """Report and write down the alarms since the last turn."""
+        for model, feature, version, measure, value in self._moved:
+            fact: dict[str, Any] = {"version": version, "measure": measure, "value": value}
+            self._learnt.entries.append((time_ms, f"drift:{model}:{feature}", fact))
+            self._learnt.alarms.append((model, feature, measure))
+        self._moved = []
 
 
 def _learnt_by(config: ModelsConfig | None) -> tuple[Any, ...]:

@@ -6,51 +6,26 @@ among them. So a restart, a recovery and a verification come to the same version
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from monitor.core.boosting import Growth, Steps
 from monitor.core.classifier import ClassifierVersion
-from monitor.core.events import Event
-from monitor.core.feedback import outcome_of
 from monitor.core.lessons import Lessons
 from monitor.core.seen import Seen, read
-from streams.commit import Committer
-from streams.journal import features_of
+from streams.learnt import Learnt, Lesson
 
 ARTIFACT = "classifier"
 """Kind under which versions are archived, each by its hash."""
 KEPT = "learner"
 """Under which key of the bookkeeping the learner is kept."""
-ENTRY = "model"
-"""Kind of the ledger's entries about versions."""
-KEEP_EVERY = 50_000
-"""Journal positions that a restart has to follow again, at most."""
 FIRST, PART, MOST = 1024, 8, 65_536
 """Payments until the first boundary; from each to the next an eighth more, but at most so many. A
 boundary is passed with the first tick after it: a cluster has to know beforehand when one may be."""
 STEPS = 256
 """Into so many parts the payments up to the next boundary are divided; each brings the version that is
 being grown a step further. It has some 75, so it is there early, and no step holds events up for long."""
-
-Find = Callable[[int], tuple[int, Seen] | None]
-"""Gives event time and what models saw of a payment by its reference."""
-
-
-def seen_by(committer: Committer, decode: Callable[[bytes], Any]) -> Find:
-    """Return what looks a payment up in the journal, the rows of the running batch included."""
-
-    def seen(ref: int) -> tuple[int, Seen] | None:
-        index = committer.store.index
-        seq = index.get_unsealed(ref) or index.find([ref]).get(ref)
-        if seq is None:
-            return None
-        row = committer.row(seq)
-        return decode(row.body).time_ms, read(features_of(row))
-
-    return seen
 
 
 class Learner:
@@ -60,42 +35,35 @@ class Learner:
 
     Parameters
     ----------
-    committer
-        Writes versions, ledger entries and what was learnt, with the events they follow from.
-    find
-        See `Find`.
+    learnt
+        Takes versions, ledger entries and what is to be kept.
+    kept
+        What was kept last, to go on from; the lessons after it are to be followed again.
     growth
         How versions are grown.
     """
 
-    def __init__(self, committer: Committer, find: Find, growth: Growth | None = None) -> None:
-        self._committer, self._find, self._growth = committer, find, growth or Growth()
-        self.recover()
-
-    @property
-    def seq(self) -> int:
-        """The last journal position it includes."""
-        return self._seq
-
-    def recover(self) -> None:
-        """Come back to what was kept at the last boundary; the rows after it are to be followed again."""
+    def __init__(self, learnt: Learnt, kept: bytes | None = None, growth: Growth | None = None) -> None:
+        self._learnt, self._growth = learnt, growth or Growth()
         self._lessons, self._next = Lessons(), b""
         self._growing: Steps[ClassifierVersion] | None = None
-        self._seq, self._count, self._boundary, self._stride = 0, 0, FIRST, FIRST // STEPS
-        kept = self._committer.store.meta(KEPT)
+        self.seq = 0
+        """The last journal position it includes."""
+        self._count, self._boundary, self._stride = 0, FIRST, FIRST // STEPS
         if kept is not None:
-            self._seq, self._count, self._boundary, self._next, lessons, *since = msgspec.msgpack.decode(kept)
+            self.seq, self._count, self._boundary, self._next, lessons, *since = msgspec.msgpack.decode(kept)
             self._lessons.resume(lessons)
             if since:
                 self._learn(*since)
-        self._kept = self._seq
+        self.kept = self.seq
+        """The journal position at which it was kept last."""
 
     @property
     def remaining(self) -> int:
         """Payments to come before a tick may bring the next version."""
         return max(0, self._boundary - self._count)
 
-    def follow(self, event: Event, seq: int, seen: Seen) -> None:
+    def follow(self, lesson: Lesson, seen: Seen) -> None:
         """Learn from an event; at a tick beyond a boundary put into force what was learnt at the one before.
 
         Parameters
@@ -103,23 +71,22 @@ class Learner:
         seen
             What models saw of it.
         """
-        self._seq = seq
-        label = outcome_of(event)
-        if label is not None and (payment := self._find(label.ref)) is not None:
-            time_ms, then = payment
-            if not then.is_restricted:
-                self._lessons.judge(label.ref, label.is_fraud, time_ms, then.vector)
-        if seen.vector:
+        self.seq, told = lesson.seq, lesson.told
+        if told is not None and not (then := read(told.features)).is_restricted:
+            self._lessons.judge(told.ref, told.is_fraud, told.time_ms, then.vector)
+        if lesson.features:
             self._count += 1
             if not seen.is_restricted:
-                self._lessons.see(event.ref, event.time_ms, seen.vector)
+                self._lessons.see(lesson.ref, lesson.time_ms, seen.vector)
             if not self._count % self._stride:
                 self._step()
-        if event.kind == "tick" and not self.remaining:
-            self._turn(event.time_ms)
-        if seq >= self._kept + KEEP_EVERY:
-            self._finish()
-            self._keep(self._lessons.snapshot())
+        if lesson.is_tick and not self.remaining:
+            self._turn(lesson.time_ms)
+
+    def keep(self) -> None:
+        """Have it kept as it is now."""
+        self._finish()
+        self._keep(self._lessons.snapshot())
 
     def _step(self) -> None:
         if self._growing is not None:
@@ -150,14 +117,14 @@ class Learner:
 
     def _keep(self, lessons: list[Any], *since: int) -> None:
         """Keep where it is; a version that is being grown is grown again from the lessons of `since`."""
-        self._kept = self._seq
-        kept: tuple[Any, ...] = (self._seq, self._count, self._boundary, self._next, lessons, *since)
-        self._committer.store.put_meta(KEPT, msgspec.msgpack.encode(kept))
+        self.kept = self.seq
+        kept: tuple[Any, ...] = (self.seq, self._count, self._boundary, self._next, lessons, *since)
+        self._learnt.kept[KEPT] = msgspec.msgpack.encode(kept)
 
     def _publish(self, version: ClassifierVersion, time_ms: int) -> None:
         digest = version.hash
-        self._committer.store.archive(ARTIFACT, digest, version.packed)
-        self._committer.progress.models.append((self._seq + 1, digest))
+        self._learnt.archives.append((ARTIFACT, digest, version.packed))
+        self._learnt.epochs.append(("models", self.seq + 1, digest))
         fact = {
             "hash": digest,
             "from_ms": version.from_ms,
@@ -165,4 +132,4 @@ class Learner:
             "frauds": version.frauds,
             "genuine": version.genuine,
         }
-        self._committer.ledger.append(time_ms, ENTRY, f"{ARTIFACT}:{version.number}", fact)
+        self._learnt.entries.append((time_ms, f"{ARTIFACT}:{version.number}", fact))

@@ -19,6 +19,7 @@ from streams.adoption import Past, fill
 from streams.commit import Committer
 from streams.faults import Fault, Rejection
 from streams.journal import due_tick, facts_of, tick, tick_of
+from streams.learners import Learning
 from streams.ports import (
     Codec,
     DeadLetters,
@@ -77,6 +78,8 @@ class Processor:
         service that was killed and then started with other rules recovers under those of then.
     states
         What keeps the states in memory.
+    learning
+        What learns; by default in this process.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class Processor:
         tick_every_ms: int = 0,
         rulebooks: Rulebooks | None = None,
         states: type[StateCache] = StateCache,
+        learning: Learning | None = None,
     ) -> None:
         self.store = store
         self.sensor = sensor or Sensor()
@@ -104,7 +108,7 @@ class Processor:
         self._tick_every_ms = tick_every_ms
         self._is_stale, self._cache = False, states
         store.guard()
-        self._versions = Versions(self._committer, self._decoded)
+        self._versions = Versions(self._committer, self._decoded, learning)
         self._scoring = ""
         self._open()
 

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import msgspec
 
 from monitor.core.classifier import chance
-from monitor.core.events import Event
-from monitor.core.feedback import outcome_of
 from monitor.core.models.config import ModelsConfig
+from monitor.core.models.ensemble import NEVER_MS
 from monitor.core.models.outcomes import DAY_MS, Outcomes
 from monitor.core.models.scale import ARTIFACT, NOBODY, Scale
 from monitor.core.models.thresholds import Threshold
-from monitor.core.seen import Seen
-from streams.commit import Committer
+from monitor.core.seen import Seen, read
+from streams.learnt import Learnt, Lesson
 
 KEPT = "scale"
 """Under which key of the bookkeeping what was learnt is kept."""
-ENTRY = "model"
-"""Kind of the ledger's entries about scales."""
 RANKS = (0.99, 0.995, 0.999, 0.9995)
 """Shares of all scores that a scale tells the scores of."""
-KEEP_EVERY = 50_000
-"""Journal positions that a restart has to follow again, at most."""
-
-Find = Callable[[int], tuple[int, Seen] | None]
-"""Gives event time and what models saw of a payment by its reference."""
 
 
 class Scaling:
@@ -37,45 +28,43 @@ class Scaling:
 
     Parameters
     ----------
-    committer
-        Writes scales, ledger entries and what was learnt, with the events they follow from.
-    find
-        See `Find`.
+    learnt
+        Takes scales, ledger entries and what is to be kept.
+    kept
+        What was kept last, to go on from; the lessons after it are to be followed again.
     """
 
-    def __init__(self, committer: Committer, find: Find) -> None:
-        self._committer, self._find = committer, find
-        self.recover()
-
-    def recover(self) -> None:
-        """Come back to what was kept last; the rows after it are to be followed again."""
+    def __init__(self, learnt: Learnt, kept: bytes | None = None) -> None:
+        self._learnt = learnt
         self.seq = self._number = self._from_ms = self._to_ms = self._scored = 0
         self._boundary = -1
         self._outcomes = Outcomes()
         self._learn_by(None)
-        kept = self._committer.store.meta(KEPT)
         if kept is not None:
             plain, threshold, outcomes, figures = msgspec.msgpack.decode(kept)
             self.seq, self._number, self._from_ms, self._to_ms, self._scored, self._boundary = figures
             self._learn_by(None if plain is None else tuple(plain))
             self._threshold.resume(threshold)
             self._outcomes.resume(outcomes)
-        self._kept = self.seq
+        self.kept = self.seq
+        """The journal position at which it was kept last."""
 
-    def adopt(self, config: ModelsConfig | None) -> None:
+    def adopt(self, config: ModelsConfig | None, head: int) -> None:
         """Learn by a configuration from now on; with another budget the threshold begins anew."""
         budget = None if config is None else (config.alerts_a_day, config.memory_days)
         if budget != self._budget:
             self._learn_by(budget)
-            self.seq = self._committer.progress.head
-            self._publish_nothing()
-            self._keep()
+            self.seq = head
+            # No threshold of another budget is left in force.
+            self._learnt.epochs.append(("scales", head + 1, ""))
+            self.keep()
 
-    def is_due(self, time_ms: int) -> bool:
-        """Return whether a tick at that time may put another scale into force."""
-        return self._budget is not None and time_ms // DAY_MS > self._boundary
+    @property
+    def due_ms(self) -> int:
+        """From when on a tick may put another scale into force."""
+        return NEVER_MS if self._budget is None else (self._boundary + 1) * DAY_MS
 
-    def follow(self, event: Event, seq: int, seen: Seen) -> None:
+    def follow(self, lesson: Lesson, seen: Seen) -> None:
         """Learn from an event at a journal position; at a tick, put into force what is due.
 
         Parameters
@@ -83,20 +72,24 @@ class Scaling:
         seen
             What models saw of it.
         """
-        self.seq = seq
-        has_turned = False
-        if self._budget is not None:
-            if event.kind == "tick" and self.is_due(event.time_ms):
-                has_turned = self._turn(event.time_ms)
-            outcome = outcome_of(event)
-            if outcome is not None and (found := self._find(outcome.ref)) is not None:
-                time_ms, then = found
-                if then.margin is not None and not then.is_restricted:
-                    self._outcomes.judge(outcome.ref, outcome.is_fraud, time_ms, chance(then.margin))
-            if seen.margin is not None:
-                self._count(event.time_ms, chance(seen.margin), seen.is_restricted)
-        if has_turned or seq >= self._kept + KEEP_EVERY:
-            self._keep()
+        self.seq, told = lesson.seq, lesson.told
+        if self._budget is None:
+            return
+        if lesson.is_tick and lesson.time_ms >= self.due_ms:
+            self._turn(lesson.time_ms)
+        if told is not None:
+            then = read(told.features)
+            if then.margin is not None and not then.is_restricted:
+                self._outcomes.judge(told.ref, told.is_fraud, told.time_ms, chance(then.margin))
+        if seen.margin is not None:
+            self._count(lesson.time_ms, chance(seen.margin), seen.is_restricted)
+
+    def keep(self) -> None:
+        """Have it kept as it is now."""
+        self.kept = self.seq
+        figures = (self.seq, self._number, self._from_ms, self._to_ms, self._scored, self._boundary)
+        kept = (self._budget, self._threshold.snapshot(), self._outcomes.snapshot(), figures)
+        self._learnt.kept[KEPT] = msgspec.msgpack.encode(kept)
 
     def _count(self, time_ms: int, raw: float, is_restricted: bool) -> None:
         self._from_ms = self._from_ms or time_ms
@@ -106,15 +99,15 @@ class Scaling:
         if not is_restricted:
             self._outcomes.see(time_ms, raw)
 
-    def _turn(self, time_ms: int) -> bool:
+    def _turn(self, time_ms: int) -> None:
         self._boundary = time_ms // DAY_MS
         self._outcomes.mature(time_ms)
         scale = self._scale()
         if scale is None:
-            return False
+            return
         self._number = scale.number
-        self._committer.store.archive(ARTIFACT, scale.hash, scale.packed)
-        self._committer.progress.scales.append((self.seq + 1, scale.hash))
+        self._learnt.archives.append((ARTIFACT, scale.hash, scale.packed))
+        self._learnt.epochs.append(("scales", self.seq + 1, scale.hash))
         fact = {
             "hash": scale.hash,
             "from_ms": scale.from_ms,
@@ -124,8 +117,8 @@ class Scaling:
             "judged": scale.judged,
             "frauds": scale.frauds,
         }
-        self._committer.ledger.append(time_ms, ENTRY, f"{ARTIFACT}:{scale.number}", fact)
-        return True
+        self._learnt.entries.append((time_ms, f"{ARTIFACT}:{scale.number}", fact))
+        self.keep()
 
     def _scale(self) -> Scale | None:
         """Return what is known now; None while that is nothing."""
@@ -153,15 +146,3 @@ class Scaling:
     def _learn_by(self, budget: tuple[float, float] | None) -> None:
         self._budget = budget
         self._threshold = Threshold(*(budget or (1.0, 1.0)))
-
-    def _publish_nothing(self) -> None:
-        """Leave no threshold of another budget in force."""
-        progress = self._committer.progress
-        if progress.scales and progress.scales[-1][1]:
-            progress.scales.append((self.seq + 1, ""))
-
-    def _keep(self) -> None:
-        self._kept = self.seq
-        figures = (self.seq, self._number, self._from_ms, self._to_ms, self._scored, self._boundary)
-        kept = (self._budget, self._threshold.snapshot(), self._outcomes.snapshot(), figures)
-        self._committer.store.put_meta(KEPT, msgspec.msgpack.encode(kept))

@@ -1,4 +1,4 @@
-"""Everything that is learnt beside the stream, as one: the classifier, the populations, the scale."""
+"""What scores events: versions that are in force, and the learning from which the next ones come."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from typing import Any
 import msgspec
 
 from monitor.core.events import Event
+from monitor.core.feedback import outcome_of
 from monitor.core.models.config import ModelsConfig
 from monitor.core.models.scale import ARTIFACT as SCALE
-from monitor.core.seen import read
 from streams.commit import Committer
 from streams.crowd import IN_FORCE as POPULATIONS
-from streams.crowd import Crowd
 from streams.journal import facts_of, features_of, tick_of
+from streams.learners import KEYS, Learners, Learning
 from streams.learning import ARTIFACT as CLASSIFIER
-from streams.learning import Learner, seen_by
+from streams.learnt import Agenda, Learnt, Lesson, Told
 from streams.ports import JournalRow, Progress
-from streams.scaling import Scaling
 
 Parts = tuple[bytes | None, list[bytes], bytes | None]
 """A classifier, populations and a scale, packed."""
+ENTRY = "model"
+"""Kind of the ledger's entries about versions and drift."""
 _JOIN = "."
 
 
@@ -62,7 +63,7 @@ def _in_force(epochs: Sequence[tuple[int, str]], seq: int) -> str:
 
 
 class Versions:
-    """Learns from settled events, and names what scores the next ones.
+    """Has learners learn from settled events, writes down what they learnt, names what scores next.
 
     Parameters
     ----------
@@ -70,21 +71,21 @@ class Versions:
         Writes versions, ledger entries and what was learnt, with the events they follow from.
     decode
         Gives the event of a journaled record.
+    learning
+        The learners; by default in this process.
     """
 
-    def __init__(self, committer: Committer, decode: Callable[[bytes], Any]) -> None:
+    def __init__(
+        self, committer: Committer, decode: Callable[[bytes], Any], learning: Learning | None = None
+    ) -> None:
         self._committer, self._decode = committer, decode
-        find = seen_by(committer, decode)
-        self._learner, self._crowd, self._scaling = (
-            Learner(committer, find),
-            Crowd(committer),
-            Scaling(committer, find),
-        )
+        self._learning = learning or Learners()
+        self._agenda, self._payments = Agenda(), 0
 
     @property
     def seq(self) -> int:
-        """The last journal position that all of them include."""
-        return min(self._learner.seq, self._crowd.seq, self._scaling.seq)
+        """The last journal position that was learnt from when `recover` came back to it."""
+        return self._agenda.seq
 
     @property
     def in_force(self) -> str:
@@ -113,11 +114,8 @@ class Versions:
         payments
             How many are on their way before it, not followed yet.
         """
-        return (
-            self._learner.remaining <= payments
-            or self._crowd.is_due(time_ms)
-            or self._scaling.is_due(time_ms)
-        )
+        agenda = self._agenda
+        return agenda.remaining <= self._payments + payments or time_ms >= agenda.tick_ms
 
     def follow(self, event: Event, seq: int, features: bytes) -> None:
         """Learn from an event; at a tick, put into force what is due.
@@ -127,13 +125,17 @@ class Versions:
         features
             What models saw of it; empty for whatever is no payment.
         """
-        seen = read(features)
-        if seq > self._learner.seq:
-            self._learner.follow(event, seq, seen)
-        if seq > self._crowd.seq:
-            self._crowd.follow(event, seq, seen)
-        if seq > self._scaling.seq:
-            self._scaling.follow(event, seq, seen)
+        is_tick, told = event.kind == "tick", self._told(event)
+        if features or told is not None or is_tick:
+            lesson = Lesson(seq, event.time_ms, event.ref, features, is_tick, told)
+            if features and seq > self._agenda.counted:
+                self._payments += 1
+            if is_tick and self.may_turn(event.time_ms, 0):
+                self._write(self._learning.turn(lesson))
+            else:
+                self._learning.follow(lesson)
+        if seq >= self._agenda.keep:
+            self._write(self._learning.keep(seq))
 
     def follow_row(self, event: Event, row: JournalRow) -> None:
         """Follow an event by its journal row."""
@@ -142,16 +144,43 @@ class Versions:
 
     def adopt(self, config: ModelsConfig | None) -> None:
         """Learn by a configuration from now on."""
-        self._crowd.adopt(config)
-        self._scaling.adopt(config)
+        self._write(self._learning.adopt(config, self._committer.progress.head))
 
     def recover(self) -> None:
         """Come back to what was kept; the rows after `seq` are to be followed again."""
-        self._learner.recover()
-        self._crowd.recover()
-        self._scaling.recover()
+        store = self._committer.store
+        kept = {key: value for key in KEYS if (value := store.meta(key)) is not None}
+        self._write(self._learning.recover(kept))
 
     def catch_up(self) -> None:
         """Follow those rows, where nobody else reads the journal."""
         for row in self._committer.store.rows(self.seq + 1):
             self.follow_row(tick_of(row.body) or self._decode(row.body), row)
+
+    def _told(self, event: Event) -> Told | None:
+        """Return what an event tells of an earlier payment, those of the running batch included."""
+        label = outcome_of(event)
+        if label is None:
+            return None
+        index = self._committer.store.index
+        seq = index.get_unsealed(label.ref) or index.find([label.ref]).get(label.ref)
+        if seq is None:
+            return None
+        row = self._committer.row(seq)
+        return Told(label.ref, label.is_fraud, self._decode(row.body).time_ms, features_of(row))
+
+    def _write(self, learnt: Learnt) -> None:
+        committer = self._committer
+        for kind, digest, body in learnt.archives:
+            committer.store.archive(kind, digest, body)
+        for name, seq, digest in learnt.epochs:
+            epochs: list[tuple[int, str]] = getattr(committer.progress, name)
+            if digest or (epochs and epochs[-1][1]):
+                epochs.append((seq, digest))
+        for time_ms, subject, fact in learnt.entries:
+            committer.ledger.append(time_ms, ENTRY, subject, fact)
+        for alarm in learnt.alarms:
+            committer.sensor.on_drift(*alarm)
+        for key, value in learnt.kept.items():
+            committer.store.put_meta(key, value)
+        self._agenda, self._payments = learnt.agenda, 0

@@ -26,7 +26,9 @@ def replay_us(
     folder: Path, settings: Settings, configuration: Configuration, records: Iterable[bytes]
 ) -> tuple[float, int]:
     """Return the microseconds an event of a replay, its first quarter left out, and the events replayed."""
-    opened = open_data(folder, settings, configuration, sync="normal", tick_every_ms=HOUR_MS)
+    opened = open_data(
+        folder, settings, configuration, sync="normal", tick_every_ms=HOUR_MS, learns_aside=True
+    )
     with closing(opened):
         stream = [Record(record) for record in records]
         first = max(BATCH, len(stream) // 4 // BATCH * BATCH)
@@ -49,7 +51,7 @@ def latencies_ms(
     The first quarter of the stream is there before: a simulated bank begins with years in which little
     happens but everything falls due.
     """
-    opened = open_data(folder, settings, configuration, sync="full", tick_every_ms=HOUR_MS)
+    opened = open_data(folder, settings, configuration, sync="full", tick_every_ms=HOUR_MS, learns_aside=True)
     first = len(stream) // 4
     _process(opened.processor, [Record(record) for record in stream[:first]])
     records = stream[first:]
@@ -74,7 +76,7 @@ def latencies_ms(
             future.result(timeout=60)
     finally:
         runner.stop()
-        opened.store.db.close()
+        opened.abandon()
     return waits
 
 

@@ -49,7 +49,9 @@ def replay(
             )
     folder = data_folder(data or Path("var/replay"))
     with failures(folder):
-        opened = open_data(folder, settings, configuration, sync="normal", tick_every_ms=HOUR_MS)
+        opened = open_data(
+            folder, settings, configuration, sync="normal", tick_every_ms=HOUR_MS, learns_aside=True
+        )
     try:
         with _bar(source) as progress:
             found = Replay(opened.processor, source, scores, progress).run()
@@ -57,7 +59,7 @@ def replay(
     except (SourceError, ValueError) as error:
         raise Failure(str(error)) from None
     finally:
-        opened.store.db.close()
+        opened.abandon()
     if report is not None:
         report.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
     _tell(found, source)

@@ -47,9 +47,11 @@ def run(
     sensor = LiveSensor(readings(folder / DATABASE))
     announce(sensor, configuration)
     with failures(folder):
-        opened = open_data(folder, settings, configuration, sensor=sensor, tick_every_ms=HOUR_MS)
+        opened = open_data(
+            folder, settings, configuration, sensor=sensor, tick_every_ms=HOUR_MS, learns_aside=True
+        )
     with ExitStack() as stack:
-        stack.callback(opened.store.db.close)
+        stack.callback(opened.abandon)
         _serve(settings, folder, opened, sensor, stack, simulate=simulate)
 
 

@@ -52,7 +52,7 @@ def populations(features: Vectors, times_ms: Sequence[int], models: Path, until:
     versions: dict[tuple[str, str], Any] = {}
     ensemble = Ensemble(config.populations, FEATURES, ())
     for place, row in _rows(features, 0, until):
-        if trainer.is_due(times_ms[place]):
+        if times_ms[place] >= trainer.due_ms:
             versions |= {(one.model, one.segment): one for one in trainer.publish(times_ms[place])}
             ensemble = Ensemble(config.populations, FEATURES, versions.values())
         scores[place] = ensemble.score_one(None, row) or 0.0

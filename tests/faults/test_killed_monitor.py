@@ -70,10 +70,12 @@ def deposits() -> Iterator[bytes]:
 
 
 def replay(folder: Path, bank: Path, settings: Settings, configuration: Configuration) -> dict[str, Any]:
-    opened = open_data(folder, settings, configuration, sync="normal", tick_every_ms=HOUR_MS)
+    opened = open_data(
+        folder, settings, configuration, sync="normal", tick_every_ms=HOUR_MS, learns_aside=True
+    )
     source = MergedFiles([bank], load_vocabulary())
     report = Replay(opened.processor, source, folder / "scores.csv", batch_events=4).run()
-    opened.store.db.close()
+    opened.abandon()
     return {key: report[key] for key in STEADY}
 
 

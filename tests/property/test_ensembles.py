@@ -40,7 +40,7 @@ def trained(configs, days=2, segment=None, level=0.2):
     trainer, versions = Trainer(configs, FEATURES), {}
     for n in range(days * 200):
         time_ms = n * DAY_MS // 200
-        if trainer.is_due(time_ms):
+        if time_ms >= trainer.due_ms:
             for version in trainer.publish(time_ms):
                 versions[version.model, version.segment] = version
         trainer.learn_one(time_ms, segment, (level + n % 7 / 100, 0.5))
@@ -55,11 +55,10 @@ def test_before_the_first_version_nothing_is_said():
 
 def test_a_boundary_publishes_once():
     trainer, _ = trained([config()])
-    assert not trainer.is_due(2 * DAY_MS - 1)
-    assert trainer.is_due(2 * DAY_MS)
+    assert trainer.due_ms == 2 * DAY_MS
     assert [version.number for version in trainer.publish(2 * DAY_MS)] == [2]
     assert trainer.publish(2 * DAY_MS) == []
-    assert not trainer.is_due(2 * DAY_MS)
+    assert trainer.due_ms == 3 * DAY_MS
 
 
 def test_a_version_contains_what_came_before_its_boundary():
@@ -135,7 +134,7 @@ def test_a_restart_anywhere_publishes_the_same_versions(stream, cut):
                 trainer = Trainer(configs, FEATURES)
                 trainer.resume(plain)
             time_ms += gap_ms
-            if trainer.is_due(time_ms):
+            if time_ms >= trainer.due_ms:
                 found += trainer.publish(time_ms)
             if is_learnt:
                 trainer.learn_one(time_ms, segment, x)

@@ -120,7 +120,7 @@ class Densities:
 
     def snapshot(self) -> list[Any]:
         """Return what was learnt as plain data; limits and parameters are the caller's."""
-        return [self._counts, self._fresh, self._waiting]
+        return [self._counts, [row.copy() for row in self._fresh], self._waiting]
 
     def resume(self, plain: Sequence[Any]) -> None:
         """Go on from a `snapshot()` taken with the same limits and parameters."""

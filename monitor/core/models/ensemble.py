@@ -13,6 +13,8 @@ from monitor.core.models.version import Version
 
 Score = Callable[[Sequence[float]], float]
 """Scores a vector."""
+NEVER_MS = 1 << 62
+"""Later than every event."""
 EVERYBODY = ""
 """The segment of whoever has no population of their own."""
 
@@ -122,9 +124,11 @@ class Trainer:
         for population in self._of(segment):
             population.pass_over(x)
 
-    def is_due(self, time_ms: int) -> bool:
-        """Return whether a boundary lies between the last call of `publish` and a time."""
-        return any(time_ms // one.publish_ms > self._boundaries.get(one.name, -1) for one in self._configs)
+    @property
+    def due_ms(self) -> int:
+        """From when on `publish` passes a boundary it did not pass yet."""
+        due = ((self._boundaries.get(one.name, -1) + 1) * one.publish_ms for one in self._configs)
+        return min(due, default=NEVER_MS)
 
     def publish(self, time_ms: int) -> list[Version]:
         """Return the versions due by a time, in the order of the configuration and of segments.
