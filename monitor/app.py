@@ -41,9 +41,10 @@ from streams.learners import Learners, Learning
 from streams.learning_process import LearningProcess
 from streams.ports import Outcome, Record, Sensor
 from streams.processor import Limits, Processor
+from streams.progress import progress_of
 from streams.scoring import parts_of
 from streams.stores.grades import count_grades
-from streams.stores.reading import artifact, progress
+from streams.stores.reading import artifact
 from streams.stores.sqlite import SqliteStore, open_database
 
 log = logging.getLogger(__name__)
@@ -155,7 +156,7 @@ def chosen(db: Database, configuration: Configuration, *, keeps: bool = False) -
 
     For `keeps` see `open_data`.
     """
-    rulebooks: Any = progress(db).get("rulebooks")
+    rulebooks = progress_of(db).rulebooks
     if not rulebooks or rulebooks[-1][1] == configuration.hash:
         return configuration
     in_force = Configuration.of_archive(archive(db, rulebooks[-1][1]))

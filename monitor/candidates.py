@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import orjson
 import yaml
 
@@ -23,7 +22,7 @@ from rules.lists import list_to_plain, load_lists
 from rules.loader import load_packs, load_predicates
 from rules.parameters import load_parameters, parameters_plain
 from rules.vocabulary import load_vocabulary
-from streams.ports import Progress
+from streams.progress import progress_of
 
 IN_FORCE: Final = "in-force"
 _HASH: Final = re.compile(r"[0-9a-f]{6,64}")
@@ -88,12 +87,6 @@ class Known:
             said = "several configurations are" if matching else "no archived configuration is"
             raise ConfigurationError(f"{prefix}: {said} named so\n  hint: there are {known}")
         return Configuration.of_archive(archive(self.db, matching[0]))
-
-
-def progress_of(db: Database) -> Progress:
-    """Return how far a database is; that of an empty one where it has none."""
-    row = db.execute("SELECT value FROM meta WHERE key = 'progress'").fetchone()
-    return msgspec.json.decode(row[0], type=Progress) if row else Progress()
 
 
 def with_folders(base: Configuration, folders: Sequence[Path]) -> Configuration:

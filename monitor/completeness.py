@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from monitor.candidates import progress_of
 from monitor.configuration import Configuration, compiled, read_rules
 from monitor.core.refill import fresh
 from monitor.core.rule_life import InForce
@@ -17,6 +16,7 @@ from monitor.rule_standing import archived, life_of
 from monitor.rulebooks import archived_parts
 from monitor.ruletext import slot_words
 from rules.echoes import MOMENTARY
+from streams.progress import progress_of
 
 Key = tuple[str, str]
 """Kind of subject and signature of a window."""

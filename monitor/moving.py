@@ -22,6 +22,7 @@ from monitor.servers import broker
 from monitor.settings import Settings
 from streams.journal import facts_of, tick_of
 from streams.ports import JournalRow, Progress, StateRow
+from streams.progress import progress_of
 from streams.runners.kafka.moving import import_states
 from streams.runners.kafka.topics import create_topics
 from streams.settlement import PLACE
@@ -68,7 +69,7 @@ def export_state(data: Path, out: Path, settings: Settings) -> Moved:
     if out.exists():
         raise MoveError(f"{out}: exists already\n  hint: name another file")
     with closing(read_only(data / "riskmon.db")) as db:
-        stored = _progress(db)
+        stored = progress_of(db)
         if not stored.rulebooks:
             raise MoveError(f"{data}: nothing to export\n  hint: no event was taken in yet")
         in_force = Configuration.of_archive(archive(db, stored.rulebooks[-1][1]))
@@ -101,7 +102,7 @@ def import_state(
     """
     migrate(settings.storage.postgres_url)
     with closing(read_only(file)) as source, closing(open_postgres(settings.storage.postgres_url)) as target:
-        stored = _progress(source)
+        stored = progress_of(source)
         if not stored.rulebooks or stored.floor <= stored.head:
             raise MoveError(
                 f"{file}: has states that are not written\n  hint: make it with `riskmon export-state`"
@@ -220,11 +221,6 @@ def _moved(db: sqlite3.Connection) -> Moved:
         states=count("states"),
         ledger_head=head[0].hex() if head else "",
     )
-
-
-def _progress(db: sqlite3.Connection) -> Progress:
-    stored = SqliteStore(db).meta("progress")
-    return msgspec.json.decode(stored, type=Progress) if stored else Progress()
 
 
 def steps(moved: Moved) -> Iterator[str]:

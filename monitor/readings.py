@@ -12,8 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from alerts.lifecycle import SEVERITIES
 from monitor.audit.verified import Verified, read_verified
 from monitor.configuration import Configuration, read_rules
@@ -23,7 +21,7 @@ from monitor.levels import Readings
 from monitor.tallies import Spread
 from rules.vocabulary import load_vocabulary
 from streams.deadletter import DeadLetters
-from streams.ports import Progress
+from streams.progress import progress_of
 from streams.stores.sqlite import SqliteStore, read_only
 
 _MINUTE, _HOUR, _DAY = 60.0, 3_600.0, 86_400.0
@@ -93,8 +91,7 @@ class _Seldom:
 
 
 def _cheap(db: Database, now_ms: int) -> Readings:
-    row = db.execute("SELECT value FROM meta WHERE key = 'progress'").fetchone()
-    done = msgspec.json.decode(bytes(row[0]), type=Progress) if row else Progress()
+    done = progress_of(db)
     is_open = "FROM alerts WHERE status <> 'closed'"
     counts = db.execute(f"SELECT severity, status, count(*) {is_open} GROUP BY severity, status")
     open_alerts = {(severity, status): count for severity, status, count in counts.fetchall()}

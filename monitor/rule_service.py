@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any
 
 from monitor.app import CONFIGURATION
-from monitor.candidates import progress_of
 from monitor.completeness import incomplete_windows
 from monitor.configuration import Configuration
 from monitor.core.notable import TITLES
@@ -19,6 +18,7 @@ from monitor.remembered import Filling
 from monitor.rule_standing import archived, life_of, standing, steps, told_changes, told_windows
 from monitor.rulebooks import WRONG, archived_parts
 from monitor.rulediff import Differences, differences
+from streams.progress import progress_of
 from streams.stores.reading import artifact
 
 

@@ -11,14 +11,15 @@ from monitor.audit.ledger import Ledger
 from monitor.configuration import Configuration, needs_approval
 from monitor.core.rule_life import ENTRY, TAKEN, RuleLife
 from monitor.database import Database
-from streams.stores.reading import artifact, progress
+from streams.progress import progress_of
+from streams.stores.reading import artifact
 
 
 def life_of(db: Database) -> RuleLife:
     """Return what the ledger says of proposals and of what was in force."""
     life = RuleLife.of_entries((entry.time_ms, entry.data) for entry in Ledger(db).entries(kind=ENTRY))
     if not life.history:
-        rulebooks: Any = progress(db).get("rulebooks") or ()
+        rulebooks = progress_of(db).rulebooks
         for _, digest in rulebooks:
             life.note(0, {"action": TAKEN, "hash": digest})
     return life

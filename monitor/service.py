@@ -38,7 +38,8 @@ from monitor.reader import Reader
 from monitor.rule_service import MonitorRules
 from rules.model import Rule
 from streams.deadletter import DeadLetters
-from streams.stores.reading import event_body, progress
+from streams.progress import progress_of
+from streams.stores.reading import event_body
 
 COUNTED = {
     "events": "events",
@@ -242,13 +243,12 @@ class MonitorService:
 
     def status(self) -> Mapping[str, int | float | str | None]:
         """Return figures for operators."""
-        committed: dict[str, Any] = self._reader.read(progress)
-        counters = committed.get("counters", {})
+        committed = self._reader.read(progress_of)
         return {
-            **{shown: counters.get(name, 0) for shown, name in COUNTED.items()},
-            "stream_time_ms": committed.get("stream_time_ms", 0),
+            **{shown: getattr(committed.counters, name) for shown, name in COUNTED.items()},
+            "stream_time_ms": committed.stream_time_ms,
             **self._feed.figures(),
-            "journal_position": committed.get("head", 0),
+            "journal_position": committed.head,
             "configuration": self._in_force().hash[:12],
             **self._waiting(),
             "running_seconds": round(time.monotonic() - self._started),

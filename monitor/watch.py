@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Callable
 from threading import Event, Thread
-from typing import Any
 
 import msgspec
 
@@ -17,8 +16,9 @@ from monitor.configuration import Configuration
 from monitor.database import ERRORS, Database
 from monitor.reader import Reader
 from streams.entries import Place
+from streams.progress import progress_of
 from streams.settlement import PLACE
-from streams.stores.reading import artifact, progress
+from streams.stores.reading import artifact
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ class Watch:
 
 def _position(db: Database) -> tuple[int, int]:
     _digest(db)  # without a configuration nothing can be taken or shown
-    head: Any = progress(db).get("head", 0)
+    head = progress_of(db).head
     return head, last_posted(db)
 
 
@@ -154,7 +154,7 @@ def in_force(db: Database, known: tuple[str, Configuration] | None = None) -> tu
 
 
 def _digest(db: Database) -> str:
-    rulebooks: Any = progress(db).get("rulebooks")
+    rulebooks = progress_of(db).rulebooks
     if rulebooks:
         return str(rulebooks[-1][1])
     # Before the first worker answers, what the desk began with.

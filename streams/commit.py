@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from time import perf_counter
 from typing import Any, TypeVar
 
-import msgspec
-
 from alerts.desk import ACTIONS
 from alerts.facts import decision_fact
 from alerts.lifecycle import ActionNotAllowedError, UnknownAlertError
@@ -21,6 +19,7 @@ from monitor.core.rule_life import STEPS, StepRefusedError
 from streams.findings import tell_findings
 from streams.journal import GENESIS, answer_of, journal_row
 from streams.ports import DeadLetters, Desk, Journal, JournalRow, Ledger, Outcome, Progress, Record, Sensor
+from streams.progress import put_progress, read_progress
 from streams.rulebooks import Rulebooks, RuleSteps, Turn
 
 Result = TypeVar("Result")
@@ -61,6 +60,7 @@ class Committer:
         self.progress = Progress()
         """How far it is; what is committed, between batches."""
         self._head_hash = GENESIS
+        self._epochs = -1
 
     @property
     def ledger_head(self) -> str:
@@ -86,8 +86,7 @@ class Committer:
         self.ledger.rollback()
         self.desk.rollback()
         self._pending = []
-        stored = self.store.meta("progress")
-        self.progress = msgspec.json.decode(stored, type=Progress) if stored else Progress()
+        self.progress, self._epochs = read_progress(self.store.meta), -1
         self._head_hash = bytes.fromhex(self.progress.head_hash) or GENESIS
         if self._steps:
             self._steps.reload(self.progress)
@@ -257,6 +256,6 @@ class Committer:
         self.ledger.flush()
         self.desk.flush()
         self.progress.head_hash = self._head_hash.hex()
-        self.store.put_meta("progress", msgspec.json.encode(self.progress))
+        self._epochs = put_progress(self.store, self.progress, self._epochs)
         self.store.commit()
         self.sensor.on_commit(perf_counter() - started)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
-import msgspec
-
 from monitor.core.events import Event
 from monitor.core.refill import Refill
 from monitor.core.rule_life import TURNS
 from monitor.database import Database, PostgresDatabase
 from streams.journal import facts_of, tick_of
 from streams.ports import Codec, Engine, JournalRow, Progress
+from streams.progress import progress_of
 from streams.scoring import name_at
 
 EngineFor = Callable[[str, str], Engine]
@@ -36,10 +35,9 @@ def customer_state(
         A read-only connection. Now starts from the stored snapshot, which SQLite has, and reads the
         journal after it; the past reads the journal from its beginning.
     """
-    stored = db.execute("SELECT value FROM meta WHERE key = 'progress'").fetchone()
-    if stored is None:
+    progress = progress_of(db)
+    if not progress.rulebooks:
         return None
-    progress = msgspec.json.decode(stored[0], type=Progress)
     snapshot = _snapshot(db, customer_id) if at_ms is None else None
     first = snapshot[0] + 1 if snapshot else 1
     past = _Past(codec, engine_for, progress, customer_id, lambda seq: _filled(db, codec, seq))

@@ -12,7 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from monitor.audit.verify import Check, Finding, differences, file_findings, ledger_findings, unequal
@@ -24,6 +23,7 @@ from streams.journal import GENESIS, row_hash, tick_of
 from streams.learning import ARTIFACT
 from streams.ports import JournalRow, Progress, Record, State
 from streams.processor import Processor
+from streams.progress import progress_of
 from streams.states import Key, StateCache
 from streams.step_verification import compare_steps
 from streams.stores.guard import RECOMPUTED, columns, expected_seals
@@ -111,7 +111,7 @@ def journal_findings(db: Database) -> Iterator[Finding]:
             yield Finding("journal", str(seq), "its hash does not follow from its columns and the row before")
             return
         previous = row.hash
-    head = _progress(db)
+    head = progress_of(db)
     if (head.head, head.head_hash) != (seq, previous.hex() if seq else head.head_hash):
         yield Finding("journal", str(seq), f"is the last row, expected row {head.head} to be the last")
 
@@ -120,7 +120,7 @@ def artifact_findings(db: Database) -> Iterator[Finding]:
     """Check that what is archived has the hash it is archived by, and that what was in force is there."""
     yield from _unlike(db, "SELECT kind, hash, body FROM artifacts ORDER BY kind, hash")
     there = set(db.execute("SELECT kind, hash FROM artifacts").fetchall())
-    progress = _progress(db)
+    progress = progress_of(db)
     named = {(CONFIGURATION, digest) for _, digest in progress.rulebooks}
     named |= {(ARTIFACT, digest) for _, digest in progress.models}
     named |= {(IN_FORCE, digest) for _, digest in progress.populations}
@@ -164,7 +164,7 @@ def recomputation_findings(
     db: Database, build: Build, adopt: Adopt, progress: Callable[[int, int], None]
 ) -> Iterator[Finding]:
     """Replay the journal into an empty database and compare everything that follows from it."""
-    stored = _progress(db)
+    stored = progress_of(db)
     if not stored.rulebooks:
         if db.execute("SELECT 1 FROM journal LIMIT 1").fetchone():
             yield Finding("meta", "progress", "expected the configuration of every journal row, was none")
@@ -375,11 +375,6 @@ def _hash(previous: bytes, row: JournalRow) -> bytes | None:
         return row_hash(previous, row.seq, row.ref, row.received_ms, row.facts, row.answer, row.body)
     except Exception:
         return None
-
-
-def _progress(db: Database) -> Progress:
-    row = db.execute("SELECT value FROM meta WHERE key = 'progress'").fetchone()
-    return msgspec.json.decode(row[0], type=Progress) if row else Progress()
 
 
 def _place(name: str) -> tuple[str, str]:

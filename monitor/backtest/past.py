@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from monitor.candidates import progress_of
 from monitor.database import Database
 from streams.ports import JournalRow
+from streams.progress import progress_of
 from streams.scoring import Parts, name_at, parts_of
 from streams.stores.index import find
 from streams.stores.reading import artifact

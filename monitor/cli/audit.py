@@ -25,7 +25,8 @@ from monitor.core.events import reference
 from monitor.database import Database
 from monitor.recompute import proof, proof_of
 from rules.vocabulary import load_vocabulary
-from streams.stores.reading import event_body, progress
+from streams.progress import progress_of
+from streams.stores.reading import event_body
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -194,7 +195,7 @@ def _evidence(db: Database, alert_id: str) -> dict[str, Any]:
     assert alert is not None  # its id was just found
     refs = dict.fromkeys([*alert.evidence, *(counted.ref for counted in store.counted(alert_id))])
     events = {str(ref): orjson.loads(body) for ref in refs if (body := event_body(db, ref)) is not None}
-    rulebooks: Any = progress(db).get("rulebooks") or [[0, ""]]
+    rulebooks = progress_of(db).rulebooks or [(0, "")]
     # `describe` leaves room for what only people need; the pack holds plain data alone.
     plain = orjson.loads(orjson.dumps(describe(alert)))
     plain["history"] = [orjson.loads(orjson.dumps(step)) for step in store.history(alert_id)]

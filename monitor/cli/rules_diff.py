@@ -55,10 +55,10 @@ def diff(
 
 def _filling(there: Known, data: Path | None, config: Path | None) -> Filling | None:
     """Return what activation would fill new windows from, in the database that is meant."""
-    from monitor.candidates import progress_of
     from monitor.cli.output import read_settings
     from monitor.cli.source import source
     from monitor.remembered import Filling
+    from streams.progress import progress_of
 
     rules = read_settings(config).rules
     if there.db is None or source(data, config).settings is not None or rules.backfill != "journal":

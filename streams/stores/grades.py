@@ -7,7 +7,7 @@ import sqlite3
 import msgspec
 import orjson
 
-from streams.ports import Counters, Progress
+from streams.ports import Counters
 
 
 def count_grades(db: sqlite3.Connection) -> None:
@@ -18,9 +18,9 @@ def count_grades(db: sqlite3.Connection) -> None:
     row = db.execute("SELECT value FROM meta WHERE key = 'progress'").fetchone()
     if row is None or "grades" in orjson.loads(row[0]).get("counters", {}):
         return
-    progress = msgspec.json.decode(row[0], type=Progress)
-    progress.counters.grades = _counted(db)
-    db.execute("UPDATE meta SET value = ? WHERE key = 'progress'", (msgspec.json.encode(progress),))
+    plain = orjson.loads(row[0])
+    plain["counters"]["grades"] = _counted(db)
+    db.execute("UPDATE meta SET value = ? WHERE key = 'progress'", (msgspec.json.encode(plain),))
 
 
 def _counted(db: sqlite3.Connection) -> dict[int, int]:

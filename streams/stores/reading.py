@@ -5,8 +5,6 @@ from __future__ import annotations
 import sqlite3
 from typing import cast
 
-import orjson
-
 from monitor.database import Database
 from streams.stores.index import find
 
@@ -18,12 +16,6 @@ def event_body(db: Database, ref: int) -> bytes | None:
     else:
         row = db.execute("SELECT body FROM journal WHERE ref = ?", (ref,)).fetchone()
     return cast(bytes, row[0]) if row else None
-
-
-def progress(db: Database) -> dict[str, object]:
-    """Return the committed progress of the service (head, counters, ...); empty before the first batch."""
-    row = db.execute("SELECT value FROM meta WHERE key = 'progress'").fetchone()
-    return orjson.loads(row[0]) if row else {}
 
 
 def artifact(db: Database, kind: str, digest: str) -> bytes | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from monitor.app import HOUR_MS, Opened, open_data
 from monitor.configuration import Configuration
 from monitor.settings import Settings
 from streams.ports import Progress, Record
+from streams.progress import read_progress
 
 QUERIES = {
     "journal": "SELECT seq, ref, received_ms, hash, facts, answer, body FROM journal ORDER BY seq",
@@ -63,7 +65,7 @@ class Reference:
     def heads(self) -> Heads:
         """The hash of the last ledger entry, and the progress with the hash of the last journal row and all
         counts: two that are equal had the same history."""
-        return self._opened.processor.ledger_head, progress_rows(self._opened.store.meta("progress"))
+        return self._opened.processor.ledger_head, progress_rows(self._opened.processor.progress)
 
     @property
     def stream_time_ms(self) -> int:
@@ -75,7 +77,7 @@ class Reference:
         found = {name: self.db.execute(query).fetchall() for name, query in QUERIES.items()}
         told = [Message(key, bool(confidential), body) for key, confidential, body in found["outbox"]]
         found["queue"] = [(message.body,) for message in told if message.topic == "alerts"]
-        return {**found, "progress": progress_rows(self._opened.store.meta("progress"))}
+        return {**found, "progress": progress_rows(self._opened.processor.progress)}
 
     def close(self) -> None:
         """Close it."""
@@ -86,8 +88,8 @@ def cluster_heads(url: str) -> Heads:
     """Return what `Reference.heads` does, of a cluster."""
     with psycopg.connect(url) as db:
         (entry,) = db.execute("SELECT hash FROM ledger ORDER BY seq DESC LIMIT 1").fetchone() or (bytes(32),)
-        (stored,) = db.execute("SELECT value FROM meta WHERE key = 'progress'").fetchone() or (None,)
-    return entry.hex(), progress_rows(stored)
+        found = read_progress(partial(_meta, db))
+    return entry.hex(), progress_rows(found)
 
 
 def cluster_results(url: str, delivered: Iterable[bytes]) -> Results:
@@ -100,14 +102,18 @@ def cluster_results(url: str, delivered: Iterable[bytes]) -> Results:
     """
     with psycopg.connect(url) as db:
         found: Results = {name: db.execute(query).fetchall() for name, query in QUERIES.items()}
-        (stored,) = db.execute("SELECT value FROM meta WHERE key = 'progress'").fetchone() or (None,)
+        progress = progress_rows(read_progress(partial(_meta, db)))
     found["queue"] = [(body,) for body in delivered]
-    return {**found, "progress": progress_rows(stored)}
+    return {**found, "progress": progress}
 
 
-def progress_rows(stored: bytes | None) -> list[tuple[Any, ...]]:
+def _meta(db: psycopg.Connection[Any], key: str) -> bytes | None:
+    row = db.execute("SELECT value FROM meta WHERE key = %s", (key,)).fetchone()
+    return row[0] if row else None
+
+
+def progress_rows(found: Progress) -> list[tuple[Any, ...]]:
     """Return what of the progress does not depend on how the work is done."""
-    found = msgspec.json.decode(stored, type=Progress) if stored else Progress()
     counters = msgspec.to_builtins(found.counters)
     plain = [("head", found.head), ("head_hash", found.head_hash), ("stream_time_ms", found.stream_time_ms)]
     return [*plain, ("rulebooks", found.rulebooks), *sorted(counters.items())]

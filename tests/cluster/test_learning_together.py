@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from random import Random
 
-import msgspec
 import pytest
 from cluster import Cluster
 from reference import cluster_results, differences
 from servers import RedisServer
 
 from monitor.testing import record
-from streams.ports import Progress, Record
+from streams.ports import Record
+from streams.progress import progress_of
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.redis, pytest.mark.slow]
 
@@ -44,8 +44,7 @@ def test_versions_take_force_at_the_same_payment(
     reference = new_reference()
     for start in range(0, len(records), 300):
         reference.feed(records[start : start + 300])
-    stored = reference.db.execute("SELECT value FROM meta WHERE key = 'progress'").fetchone()
-    progress = msgspec.json.decode(stored[0], type=Progress)
+    progress = progress_of(reference.db)
     assert progress.models
     assert progress.populations
     redis = RedisServer(tmp_path)

@@ -10,9 +10,10 @@ import pytest
 
 from monitor.database import ERRORS, Database
 from streams.findings import GATHERED, are_findings_kept, findings_by_rule
-from streams.ports import JournalRow
+from streams.ports import JournalRow, Progress
+from streams.progress import progress_of
 from streams.stores.postgres import PostgresStore, open_postgres
-from streams.stores.reading import artifact, event_body, progress
+from streams.stores.reading import artifact, event_body
 from streams.stores.sqlite import SqliteStore, open_database
 
 Store = SqliteStore | PostgresStore
@@ -107,13 +108,13 @@ def test_what_is_committed_is_there_after_a_restart_and_nothing_else(again: Call
     second = again()
     with closing(second.db):
         assert [row.ref for row in second.rows(1)] == [5]
-        assert progress(second.db) == {"head": 1}
+        assert progress_of(second.db).head == 1
         assert second.index.find([5, 6]) == {5: 1}
 
 
 def test_bookkeeping_is_replaced_and_archives_are_not(store: Store) -> None:
     db: Database = store.db
-    assert progress(db) == {}
+    assert progress_of(db) == Progress()
     store.put_meta("a", b"1")
     store.put_meta("a", b"\xff\0")
     store.archive("rulebook", "c0", b"rules")

@@ -9,6 +9,7 @@ import pytest
 from counting_rulebooks import CountingRulebooks, DoublingEngine, StepCodec, step
 
 from streams.processor import Limits, Processor
+from streams.progress import read_progress
 from streams.stores.sqlite import SqliteStore, open_database
 from streams.testing import CountingEngine, Crash, CrashingStore, assemble, records, results, stream
 
@@ -74,6 +75,6 @@ def reopened(path: Path) -> Processor:
     """As the service starts: by what is in force, where that lets nothing follow without an approval."""
     store = SqliteStore(open_database(path, sync="normal"))
     rulebooks = CountingRulebooks([CountingEngine(), DoublingEngine()])
-    in_force = store.meta("progress")
-    engine = DoublingEngine() if in_force and b'"d0"]]' in in_force else CountingEngine()
+    rulebooks_then = read_progress(store.meta).rulebooks
+    engine = DoublingEngine() if rulebooks_then and rulebooks_then[-1][1] == "d0" else CountingEngine()
     return assemble(store, limits=LIMITS, rulebooks=rulebooks, codec=StepCodec(), engine=engine)

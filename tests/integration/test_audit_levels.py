@@ -4,7 +4,6 @@ import sqlite3
 from collections import Counter
 from pathlib import Path
 
-import msgspec
 import orjson
 import pytest
 from typer.testing import CliRunner
@@ -15,7 +14,7 @@ from monitor.cli.audit import app
 from monitor.configuration import Configuration, read_configuration
 from monitor.readings import readings
 from monitor.settings import Rules, Settings
-from streams.ports import Progress
+from streams.progress import progress_of
 
 SETTINGS = Settings(rules=Rules(packs=("statutory_cn", "structuring")))
 
@@ -66,8 +65,7 @@ def test_a_database_from_before_is_counted_once(data, configuration):
     assert verify(data) == 0
     open_data(data, SETTINGS, configuration).close()
     with sqlite3.connect(data / DATABASE) as db:
-        row = db.execute("SELECT value FROM meta WHERE key = 'progress'").fetchone()
-    counted = msgspec.json.decode(row[0], type=Progress).counters.grades
+        counted = progress_of(db).counters.grades
     assert {str(grade): count for grade, count in counted.items()} == expected
     assert verify(data) == 0
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import os
 import subprocess
+import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib.machinery import SourceFileLoader
@@ -194,20 +196,34 @@ def test_records_are_sent_by_who_shows_a_certificate(kafka):
     send_to_new_topic(by_certificate(kafka, kafka.authority), "by-certificate")
 
 
+def refusal(broker: Broker) -> str:
+    """Return why the broker lets nobody in.
+
+    Of a connection that ends in the middle of shaking hands asyncio leaves the socket to the collector:
+    it is taken here, lest a later test be blamed.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        with pytest.raises(BrokerAwayError) as told:
+            asyncio.run(reach(broker))
+        why = str(told.value)
+        del told
+        gc.collect()
+    return why
+
+
 def test_a_wrong_password_is_told(kafka):
-    with pytest.raises(BrokerAwayError, match="Invalid username or password"):
-        asyncio.run(reach(by_password(kafka, sasl_mechanism="plain", sasl_password="wrong")))
+    wrong = by_password(kafka, sasl_mechanism="plain", sasl_password="wrong")
+    assert "Invalid username or password" in refusal(wrong)
 
 
 def test_a_broker_whose_certificate_nobody_believes_is_not_talked_to(kafka, tmp_path):
     stranger = Authority(tmp_path, "stranger")
-    with pytest.raises(BrokerAwayError, match="CERTIFICATE_VERIFY_FAILED"):
-        asyncio.run(reach(by_password(kafka, ca_file=str(stranger.file))))
+    assert "CERTIFICATE_VERIFY_FAILED" in refusal(by_password(kafka, ca_file=str(stranger.file)))
 
 
 def test_a_certificate_that_the_broker_does_not_believe_does_not_let_in(kafka, tmp_path):
-    with pytest.raises(BrokerAwayError):
-        asyncio.run(reach(by_certificate(kafka, Authority(tmp_path, "stranger"))))
+    assert refusal(by_certificate(kafka, Authority(tmp_path, "stranger")))
 
 
 @pytest.mark.postgres

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import asdict
 from datetime import date
 from itertools import islice
 from pathlib import Path
@@ -29,7 +30,8 @@ from streams.findings import findings_by_rule
 from streams.journal import tick
 from streams.ports import Record
 from streams.processor import Processor
-from streams.stores.reading import event_body, progress
+from streams.progress import progress_of
+from streams.stores.reading import event_body
 
 pytestmark = pytest.mark.postgres
 
@@ -110,7 +112,7 @@ def test_the_contents_are_equal_to_the_last_byte(ours: Database, theirs: Databas
     assert theirs.execute(JOURNAL).fetchall() == ours.execute(JOURNAL).fetchall()
     outbox = "SELECT key, confidential, body FROM outbox ORDER BY seq"
     assert theirs.execute(outbox).fetchall() == ours.execute(outbox).fetchall()
-    told, here = progress(theirs), progress(ours)
+    told, here = asdict(progress_of(theirs)), asdict(progress_of(ours))
     assert {key: told[key] for key in ("head", "head_hash", "counters")} == {
         key: here[key] for key in ("head", "head_hash", "counters")
     }

@@ -18,6 +18,7 @@ from monitor.recompute import proof
 from monitor.testing import START_MS, record
 from streams.history import customer_state
 from streams.journal import GENESIS, row_hash
+from streams.progress import progress_of
 from streams.stores.sqlite import read_only
 
 HOUR_MS = 3_600_000
@@ -181,10 +182,10 @@ def test_three_activations_and_a_rollback_are_proven(tmp_path):
 def test_a_configuration_put_into_force_behind_everybodys_back_is_found(tmp_path):
     changed_thrice(tmp_path)
     with closing(sqlite3.connect(tmp_path / "riskmon.db", isolation_level=None)) as db:
-        (value,) = db.execute("SELECT value FROM meta WHERE key = 'progress'").fetchone()
-        progress = orjson.loads(value)
-        progress["rulebooks"].append([progress["head"] + 1, OLD.hash])
-        db.execute("UPDATE meta SET value = ? WHERE key = 'progress'", (orjson.dumps(progress),))
+        (value,) = db.execute("SELECT value FROM meta WHERE key = 'epochs'").fetchone()
+        epochs = orjson.loads(value)
+        epochs["rulebooks"].append([progress_of(db).head + 1, OLD.hash])
+        db.execute("UPDATE meta SET value = ? WHERE key = 'epochs'", (orjson.dumps(epochs),))
     assert any("came into force" in str(one) and "without an approval" in str(one) for one in proof(tmp_path))
 
 
