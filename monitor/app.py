@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import time
@@ -34,6 +33,7 @@ from monitor.core.engine import Engine
 from monitor.database import Database
 from monitor.rulebooks import ArchivedRulebooks, archived_parts
 from monitor.settings import Settings
+from streams.collector import calm_collector
 from streams.deadletter import SCHEMA as DEAD_LETTER_SCHEMA
 from streams.deadletter import DeadLetters
 from streams.findings import gather_findings
@@ -113,9 +113,7 @@ def open_data(
         Where another service has it open.
     """
     db = open_database(data / DATABASE, sync)
-    learning: Learning = (
-        LearningProcess() if learns_aside and len(os.sched_getaffinity(0)) > 1 else Learners()
-    )
+    learning: Learning = LearningProcess() if learns_aside and (os.cpu_count() or 1) > 1 else Learners()
     calm_collector()
     try:
         for schema in SCHEMAS:
@@ -179,15 +177,6 @@ def archived_rulebooks(
     return ArchivedRulebooks(
         lambda digest: artifact(db, CONFIGURATION, digest), take_force, fills=fills, stages=stages
     )
-
-
-def calm_collector() -> None:
-    """Let the garbage collector look at what is young alone.
-
-    States are many, live long and hold no cycles: to look at all of them holds everything up, for a
-    second with 5,000 customers in memory. What requests leave behind is found while it is young.
-    """
-    gc.set_threshold(10_000, 5, 1_000_000_000)
 
 
 def archive(db: Database, digest: str) -> bytes:

@@ -22,7 +22,6 @@ from monitor.app import (
     HOUR_MS,
     archive,
     archived_rulebooks,
-    calm_collector,
     chosen,
     desk_settings,
     relay_over,
@@ -46,6 +45,7 @@ from monitor.servers import broker
 from monitor.settings import Settings
 from rules.vocabulary import load_vocabulary
 from streams.codec import Codec
+from streams.collector import calm_collector
 from streams.commit import Committer
 from streams.deadletter import DeadLetters
 from streams.entries import Place, parts_in_force

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from monitor.core.events import Event
 from monitor.core.feedback import CLOSED, FEEDBACK, outcome_of
 from monitor.database import Database
-from streams.journal import answer_of, facts_of
+from streams.journal import answer_of, facts_of, position
 from streams.ports import Journal, JournalRow, Sensor
 
 GATHERED = "findings"
@@ -87,7 +87,7 @@ def _judged(
     outcome = outcome_of(event)
     if outcome is None:
         return
-    seq = store.index.get_unsealed(outcome.ref) or store.index.find([outcome.ref]).get(outcome.ref)
+    seq = position(store, outcome.ref)
     if seq is None or (before is not None and seq >= before):
         return
     for rule in answer_of(row(seq))[2]:

@@ -11,7 +11,7 @@ import msgspec
 import orjson
 
 from monitor.core.events import Event, reference
-from streams.ports import JournalRow
+from streams.ports import Journal, JournalRow
 
 GENESIS = bytes(32)
 """The hash before the first row."""
@@ -61,6 +61,12 @@ def row_hash(
     lengths = (-1 if facts is None else len(facts), -1 if answer is None else len(answer), len(body))
     frame = _FRAME.pack(seq, ref, received_ms, *lengths)
     return sha256(b"%b%b%b%b%b" % (previous, frame, facts or b"", answer or b"", body)).digest()
+
+
+def position(store: Journal, ref: int) -> int | None:
+    """Return the journal position of an event, of the running batch too; None where it is not there."""
+    seq: int | None = store.index.get_unsealed(ref) or store.index.find([ref]).get(ref)
+    return seq
 
 
 def facts_of(row: JournalRow) -> dict[str, Any]:

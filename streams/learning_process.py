@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 import struct
 import subprocess
@@ -13,6 +12,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from monitor.core.models.config import ModelsConfig
+from streams.collector import calm_collector
 from streams.learners import Learners
 from streams.learnt import Learnt, Lesson
 from streams.ports import StoreUnavailableError
@@ -124,7 +124,7 @@ def serve() -> None:
     # Whoever started it decides when it ends: by closing the pipe, or by being killed.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    gc.set_threshold(10_000, 5, 1_000_000_000)
+    calm_collector()
     learners = Learners()
     while (message := _receive(sys.stdin.buffer)) is not None:
         answer = _carry_out(learners, message[0], memoryview(message)[1:])

@@ -18,7 +18,7 @@ from monitor.core.events import Event
 from streams.adoption import Past, fill
 from streams.commit import Committer
 from streams.faults import Fault, Rejection
-from streams.journal import due_tick, facts_of, tick, tick_of
+from streams.journal import due_tick, facts_of, position, tick, tick_of
 from streams.learners import Learning
 from streams.ports import (
     Codec,
@@ -296,7 +296,7 @@ class Processor:
         return self._codec.decode(body)
 
     def _find(self, ref: int, before: int | None = None) -> Event | None:
-        seq = self.store.index.get_unsealed(ref) or self.store.index.find([ref]).get(ref)
+        seq = position(self.store, ref)
         if seq is None or (before is not None and seq >= before):
             return None
         found = self._codec.decode(self._committer.row(seq).body)

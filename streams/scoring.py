@@ -14,7 +14,7 @@ from monitor.core.models.config import ModelsConfig
 from monitor.core.models.scale import ARTIFACT as SCALE
 from streams.commit import Committer
 from streams.crowd import IN_FORCE as POPULATIONS
-from streams.journal import facts_of, features_of, tick_of
+from streams.journal import facts_of, features_of, position, tick_of
 from streams.learners import KEYS, Learners, Learning
 from streams.learning import ARTIFACT as CLASSIFIER
 from streams.learnt import Agenda, Learnt, Lesson, Told
@@ -80,7 +80,7 @@ class Versions:
     ) -> None:
         self._committer, self._decode = committer, decode
         self._learning = learning or Learners()
-        self._agenda, self._payments = Agenda(), 0
+        self._agenda, self._remaining = Agenda(), 0
 
     @property
     def seq(self) -> int:
@@ -114,8 +114,7 @@ class Versions:
         payments
             How many are on their way before it, not followed yet.
         """
-        agenda = self._agenda
-        return agenda.remaining <= self._payments + payments or time_ms >= agenda.tick_ms
+        return self._remaining <= payments or time_ms >= self._agenda.tick_ms
 
     def follow(self, event: Event, seq: int, features: bytes) -> None:
         """Learn from an event; at a tick, put into force what is due.
@@ -129,7 +128,7 @@ class Versions:
         if features or told is not None or is_tick:
             lesson = Lesson(seq, event.time_ms, event.ref, features, is_tick, told)
             if features and seq > self._agenda.counted:
-                self._payments += 1
+                self._remaining -= 1
             if is_tick and self.may_turn(event.time_ms, 0):
                 self._write(self._learning.turn(lesson))
             else:
@@ -162,8 +161,7 @@ class Versions:
         label = outcome_of(event)
         if label is None:
             return None
-        index = self._committer.store.index
-        seq = index.get_unsealed(label.ref) or index.find([label.ref]).get(label.ref)
+        seq = position(self._committer.store, label.ref)
         if seq is None:
             return None
         row = self._committer.row(seq)
@@ -183,4 +181,4 @@ class Versions:
             committer.sensor.on_drift(*alarm)
         for key, value in learnt.kept.items():
             committer.store.put_meta(key, value)
-        self._agenda, self._payments = learnt.agenda, 0
+        self._agenda, self._remaining = learnt.agenda, learnt.agenda.remaining

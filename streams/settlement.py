@@ -12,6 +12,7 @@ from monitor.core.events import Event
 from streams.commit import Committer
 from streams.entries import CUSTOMER, Entry, Place, parts_in_force
 from streams.faults import Fault, Rejection
+from streams.journal import position
 from streams.ports import Outcome
 from streams.scoring import Versions
 from streams.wire import Adopt
@@ -133,9 +134,7 @@ class Settlement:
             self._committer.adopt_unfilled(configuration)
 
     def _again(self, event: Event) -> Outcome:
-        seq = self._committer.store.index.find([event.ref]).get(event.ref) or (
-            self._committer.store.index.get_unsealed(event.ref)
-        )
+        seq = position(self._committer.store, event.ref)
         if seq is None:  # the first one made the engine fail and lies with the dead letters
             self._committer.progress.counters.duplicates += 1
             return Outcome("duplicate", event.id, time_ms=event.time_ms)

@@ -18,7 +18,7 @@ from typing import Any
 from alerts.desk import ACTIONS, Desk
 from alerts.ports import Message
 from alerts.stores.sql import SqlAlertStore
-from monitor.app import SCHEMAS, calm_collector, desk_settings
+from monitor.app import SCHEMAS, desk_settings
 from monitor.audit.ledger import Ledger
 from monitor.backtest.actions import Actions
 from monitor.backtest.distil import distil
@@ -32,6 +32,7 @@ from monitor.core.events import Event
 from monitor.core.known import setters
 from monitor.core.rating_config import DAY_MS
 from rules.vocabulary import load_vocabulary
+from streams.collector import calm_collector
 from streams.journal import facts_of, tick_of
 from streams.ports import JournalRow
 from streams.recall import earlier, note_passed

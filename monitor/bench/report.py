@@ -10,13 +10,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from monitor.app import calm_collector
 from monitor.bench import cluster, core, durable, models
 from monitor.bench.figure import Figure
 from monitor.bench.standard import quantile, transfers, unit_us
 from monitor.configuration import Configuration
 from monitor.settings import Settings
 from monitor.simulate import Simulation
+from streams.collector import calm_collector
 
 Tell = Callable[[str], None]
 
