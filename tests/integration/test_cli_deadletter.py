@@ -179,12 +179,12 @@ def served(data: Path) -> Iterator[Path]:
     command = "import typer; from monitor.cli.run import run; typer.run(run)"
     words = ["--config", str(data / "monitor.yaml"), "--data", str(data), "--port", "0"]
     with subprocess.Popen([sys.executable, "-c", command, *words], stderr=subprocess.PIPE) as service:
-        deadline = monotonic() + 30
+        deadline = monotonic() + 90
         while not is_up(data) and service.poll() is None and monotonic() < deadline:
             sleep(0.05)
         yield data
         service.send_signal(signal.SIGINT)
-        _, said = service.communicate(timeout=30)
+        _, said = service.communicate(timeout=90)
         assert b"Traceback" not in said, said.decode()
 
 
