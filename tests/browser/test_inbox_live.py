@@ -18,7 +18,7 @@ def news(lines):
 
 
 def test_an_open_page_learns_of_a_new_alert(served, bank, make_alert):
-    with httpx.stream("GET", f"{served}/live", timeout=10) as stream:
+    with httpx.stream("GET", f"{served}/live", timeout=60) as stream:
         lines = stream.iter_lines()
         assert next(lines) == "retry: 2000"
         bank.raise_alerts(make_alert(7, opened_ms=bank.now_ms()))
@@ -29,7 +29,7 @@ def test_an_open_page_learns_of_a_new_alert(served, bank, make_alert):
 
 
 def test_a_burst_of_alerts_ends_in_the_newest_state(served, bank, make_alert):
-    with httpx.stream("GET", f"{served}/live", timeout=10) as stream:
+    with httpx.stream("GET", f"{served}/live", timeout=60) as stream:
         lines = stream.iter_lines()
         next(lines)
         for n in range(10, 110):
@@ -39,13 +39,13 @@ def test_a_burst_of_alerts_ends_in_the_newest_state(served, bank, make_alert):
 
 def test_a_store_that_cannot_be_read_now_does_not_end_the_stream(served, bank, make_alert, caplog):
     alerts = bank.alerts
-    with httpx.stream("GET", f"{served}/live", timeout=10) as stream:
+    with httpx.stream("GET", f"{served}/live", timeout=60) as stream:
         lines = stream.iter_lines()
         next(lines)
         failed = threading.Event()
         bank.alerts = Broken(failed)
         bank.wakers[0]()
-        assert failed.wait(10)
+        assert failed.wait(60)
         bank.alerts = alerts
         bank.raise_alerts(make_alert(7))
         assert news(lines)["counts"]["medium"] == 2
@@ -65,7 +65,7 @@ class Broken:
 
 def test_an_open_page_does_not_keep_the_server_from_stopping(serving):
     with serving() as address:
-        stream = httpx.Client(timeout=10).send(httpx.Request("GET", f"{address}/live"), stream=True)
+        stream = httpx.Client(timeout=60).send(httpx.Request("GET", f"{address}/live"), stream=True)
         lines = stream.iter_lines()
         next(lines)
     assert list(lines) == [""]

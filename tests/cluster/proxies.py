@@ -56,7 +56,7 @@ class Proxy:
         self._do(self._heal())
 
     def _do(self, work) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     async def _cut(self) -> None:
         if self._server is not None:

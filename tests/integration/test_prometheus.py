@@ -87,7 +87,7 @@ def ask(prometheus: str, query: str) -> float:
     address = f"{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
     for _ in range(300):
         try:
-            with urllib.request.urlopen(address, timeout=5) as answer:
+            with urllib.request.urlopen(address, timeout=60) as answer:
                 result = json.load(answer)["data"]["result"]
         except OSError:
             result = []

@@ -68,7 +68,7 @@ class Service:
             try:
                 port = json.loads((self.data / "service.json").read_text())["port"]
                 self.url = f"http://127.0.0.1:{port}"
-                httpx.get(f"{self.url}/healthz")
+                httpx.get(f"{self.url}/healthz", timeout=PATIENCE_S)
                 return
             except (OSError, ValueError, httpx.HTTPError):
                 assert self.process.poll() is None, (self.data / "log").read_text()
@@ -160,7 +160,7 @@ def test_two_people_put_a_rule_into_force_and_one_undoes_it(service: Service) ->
     approved_on_the_page(service, digest)
     assert service.ask("ada", "POST", f"{path}/activate", {}).status_code == 200
     assert service.pay(7) == ["OWN-1"], "filled from the journal, without a restart"
-    assert f'hash="{digest[:12]}"' in httpx.get(f"{service.url}/metrics").text
+    assert f'hash="{digest[:12]}"' in httpx.get(f"{service.url}/metrics", timeout=PATIENCE_S).text
 
     back = service.rules("ada", "rollback", "--reason", "too many")
     assert back.returncode == 0, back.stderr

@@ -122,7 +122,7 @@ def answer(service: Service) -> httpx.Response:
 
 @pytest.fixture(scope="module")
 def alert(service: Service, answer: httpx.Response) -> dict[str, Any]:
-    found: dict[str, Any] = httpx.get(f"{service.url}/api/alerts").json()["items"][0]
+    found: dict[str, Any] = httpx.get(f"{service.url}/api/alerts", timeout=PATIENCE_S).json()["items"][0]
     return found
 
 
@@ -147,12 +147,13 @@ def test_the_same_body_again_gets_the_same_answers(service, answer):
 
 def test_health_metrics_and_pages_answer(service, answer):
     for path in ("/healthz", "/readyz", "/", "/docs", "/openapi.json"):
-        assert httpx.get(service.url + path, follow_redirects=True).status_code == 200, path
-    assert "riskmon_events_total" in httpx.get(f"{service.url}/metrics").text
+        answered = httpx.get(service.url + path, follow_redirects=True, timeout=PATIENCE_S)
+        assert answered.status_code == 200, path
+    assert "riskmon_events_total" in httpx.get(f"{service.url}/metrics", timeout=PATIENCE_S).text
 
 
 def test_an_alert_is_taken_over_the_api_and_closed_from_the_terminal(service, alert):
-    taken = httpx.post(f"{service.url}/api/alerts/{alert['id']}/take")
+    taken = httpx.post(f"{service.url}/api/alerts/{alert['id']}/take", timeout=PATIENCE_S)
     assert taken.is_success, taken.text
     closed = command(
         "alerts", "close", alert["id"], "--disposition", "false_positive", "--reason", "wages of a market",
@@ -165,7 +166,7 @@ def test_an_alert_is_taken_over_the_api_and_closed_from_the_terminal(service, al
 
 def test_the_rating_is_the_same_over_the_api_and_in_the_terminal(service, answer):
     moment = (NOW + timedelta(minutes=30)).isoformat(timespec="seconds")
-    over = httpx.get(f"{service.url}/api/ratings/C-1", params={"at": moment}).json()
+    over = httpx.get(f"{service.url}/api/ratings/C-1", params={"at": moment}, timeout=PATIENCE_S).json()
     at = ("--at", moment, "--data", service.data, "--json", "--config", service.data / "monitor.yaml")
     shown = json.loads(command("rating", "show", "C-1", *at).stdout)
     rating = over.get("rating", over)
@@ -178,7 +179,7 @@ def test_an_unknown_customer_is_one_sentence(service):
     found = command("rating", "show", "nobody", *at)
     assert found.returncode != 0
     assert found.stderr.startswith("nobody: no rating yet")
-    assert httpx.get(f"{service.url}/api/ratings/nobody").status_code == 404
+    assert httpx.get(f"{service.url}/api/ratings/nobody", timeout=PATIENCE_S).status_code == 404
 
 
 def test_a_time_without_offset_is_one_sentence(service):
@@ -188,7 +189,7 @@ def test_a_time_without_offset_is_one_sentence(service):
 
 
 def test_looking_at_a_customer_is_journaled(service, answer):
-    httpx.get(f"{service.url}/api/ratings/C-1")
+    httpx.get(f"{service.url}/api/ratings/C-1", timeout=PATIENCE_S)
     db = sqlite3.connect(f"file:{service.data / 'riskmon.db'}?mode=ro", uri=True)
 
     def accesses() -> int:
@@ -233,7 +234,7 @@ def test_a_data_directory_that_cannot_be_is_one_sentence(tmp_path, what):
 def test_a_signal_stops_it_cleanly_and_a_restart_goes_on(tmp_path, by):
     with running(tmp_path) as first:
         httpx.post(f"{first.url}/events", json=STRUCTURED, timeout=30)
-        before = httpx.get(f"{first.url}/api/alerts").json()
+        before = httpx.get(f"{first.url}/api/alerts", timeout=PATIENCE_S).json()
         status = first.end(by)
         assert (status, "Traceback" in first.told()) == (0, False)
         assert "stopping" in first.told()
@@ -242,7 +243,7 @@ def test_a_signal_stops_it_cleanly_and_a_restart_goes_on(tmp_path, by):
         again = httpx.post(f"{second.url}/events", json=[*STRUCTURED, deposit("next", 9)], timeout=30).json()
         assert (again["duplicate"], again["accepted"]) == (4, 1)
         assert [one["id"] for one in before["items"]] == [
-            one["id"] for one in httpx.get(f"{second.url}/api/alerts").json()["items"]
+            one["id"] for one in httpx.get(f"{second.url}/api/alerts", timeout=PATIENCE_S).json()["items"]
         ][: len(before["items"])]
 
 

@@ -57,7 +57,7 @@ def test_the_memory_a_process_may_use_is_known():
 
 def fetch(url: str) -> tuple[int, str]:
     try:
-        with urlopen(url, timeout=5) as answer:
+        with urlopen(url, timeout=60) as answer:
             return answer.status, answer.read().decode()
     except HTTPError as error:
         with error:
