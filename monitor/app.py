@@ -33,12 +33,12 @@ from monitor.core.engine import Engine
 from monitor.database import Database
 from monitor.rulebooks import ArchivedRulebooks, archived_parts
 from monitor.settings import Settings
-from streams.collector import calm_collector
 from streams.deadletter import SCHEMA as DEAD_LETTER_SCHEMA
 from streams.deadletter import DeadLetters
 from streams.findings import gather_findings
 from streams.learners import Learners, Learning
 from streams.learning_process import LearningProcess
+from streams.memory import prepare_memory
 from streams.ports import Outcome, Record, Sensor
 from streams.processor import Limits, Processor
 from streams.progress import progress_of
@@ -114,7 +114,7 @@ def open_data(
     """
     db = open_database(data / DATABASE, sync)
     learning: Learning = LearningProcess() if learns_aside and (os.cpu_count() or 1) > 1 else Learners()
-    calm_collector()
+    prepare_memory()
     try:
         for schema in SCHEMAS:
             db.executescript(schema)

@@ -45,11 +45,11 @@ from monitor.servers import broker
 from monitor.settings import Settings
 from rules.vocabulary import load_vocabulary
 from streams.codec import Codec
-from streams.collector import calm_collector
 from streams.commit import Committer
 from streams.deadletter import DeadLetters
 from streams.entries import Place, parts_in_force
 from streams.findings import gather_findings
+from streams.memory import prepare_memory
 from streams.ports import StoreUnavailableError
 from streams.runners.kafka.archives import fetch_archive
 from streams.runners.kafka.desk import Build, DeskRunner
@@ -113,7 +113,7 @@ def run_desk(settings: Settings, configuration: Configuration) -> None:
         raise ConfigurationError(f"queue.kind: expected redis for a cluster, was embedded\n  hint: {hint}")
     url, data = settings.storage.postgres_url, Path(settings.data.dir)
     migrate(url)
-    calm_collector()
+    prepare_memory()
     with ExitStack() as stack:
         db = open_postgres(url)
         stack.callback(db.close)
@@ -133,7 +133,7 @@ def run_desk(settings: Settings, configuration: Configuration) -> None:
 
 def run_worker(settings: Settings) -> None:
     """Be a worker of a cluster until a signal says stop; configurations come from the desk."""
-    calm_collector()
+    prepare_memory()
     reach, names = broker(settings.kafka), topics(settings)
 
     @lru_cache(maxsize=4)

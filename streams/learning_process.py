@@ -12,9 +12,9 @@ from typing import Any, BinaryIO
 import msgspec
 
 from monitor.core.models.config import ModelsConfig
-from streams.collector import calm_collector
 from streams.learners import Learners
 from streams.learnt import Learnt, Lesson
+from streams.memory import prepare_memory
 from streams.ports import StoreUnavailableError
 
 TOGETHER = 128
@@ -124,7 +124,7 @@ def serve() -> None:
     # Whoever started it decides when it ends: by closing the pipe, or by being killed.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    calm_collector()
+    prepare_memory()
     learners = Learners()
     while (message := _receive(sys.stdin.buffer)) is not None:
         answer = _carry_out(learners, message[0], memoryview(message)[1:])

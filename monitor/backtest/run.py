@@ -32,8 +32,8 @@ from monitor.core.events import Event
 from monitor.core.known import setters
 from monitor.core.rating_config import DAY_MS
 from rules.vocabulary import load_vocabulary
-from streams.collector import calm_collector
 from streams.journal import facts_of, tick_of
+from streams.memory import prepare_memory
 from streams.ports import JournalRow
 from streams.recall import earlier, note_passed
 from streams.states import StateCache
@@ -73,7 +73,7 @@ def run(job: Job, progress: Progress = lambda done, total: None) -> Told:
 
     The same job gives the same content, whenever and wherever it runs.
     """
-    calm_collector()
+    prepare_memory()
     with (
         closing(job.origin.connect()) as db,
         closing(open_database(job.scratch, sync="normal")) as scratch,

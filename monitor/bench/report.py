@@ -16,7 +16,7 @@ from monitor.bench.standard import quantile, transfers, unit_us
 from monitor.configuration import Configuration
 from monitor.settings import Settings
 from monitor.simulate import Simulation
-from streams.collector import calm_collector
+from streams.memory import prepare_memory
 
 Tell = Callable[[str], None]
 
@@ -58,7 +58,7 @@ def run_cluster(
 class _Bench:
     def __init__(self, settings: Settings, configuration: Configuration, divisor: int, tell: Tell) -> None:
         self.settings, self.configuration, self.divisor, self.tell = settings, configuration, divisor, tell
-        calm_collector()
+        prepare_memory()
         self.unit = unit_us()
         self.rules = sum(rule.status == "live" for rule in configuration.rules or ())
         tell("making a simulated bank")
