@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import struct
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from monitor.core.models.config import ModelsConfig
+from streams.framing import put, take
 from streams.learners import Learners
 from streams.learnt import Learnt, Lesson
 from streams.memory import prepare_memory
@@ -21,7 +21,6 @@ TOGETHER = 128
 """Lessons in a message: a message costs more than a lesson."""
 PATIENCE_S = 10.0
 """How long a process that was told to end is waited for."""
-_LENGTH = struct.Struct(">I")
 _FOLLOW, _TURN, _KEEP, _ADOPT, _RECOVER = range(5)
 _encode = msgspec.msgpack.encode
 
@@ -104,7 +103,7 @@ class LearningProcess:
         self._flush()
         self._send(verb, content)
         process = self._process
-        answer = None if process is None else _receive(process.stdout)  # type: ignore[arg-type]
+        answer = None if process is None else take(process.stdout)  # type: ignore[arg-type]
         if answer is None:
             raise StoreUnavailableError("learning: expected an answer, but the process had ended")
         return msgspec.msgpack.decode(answer, type=Learnt)
@@ -114,7 +113,7 @@ class LearningProcess:
             if self._process is None:
                 raise BrokenPipeError
             pipe: BinaryIO = self._process.stdin  # type: ignore[assignment]
-            _write(pipe, bytes((verb,)) + _encode(content))
+            put(pipe, bytes((verb,)) + _encode(content))
         except BrokenPipeError:
             raise StoreUnavailableError("learning: expected a process, but it had ended") from None
 
@@ -126,11 +125,11 @@ def serve() -> None:
         signal.signal(number, signal.SIG_IGN)
     prepare_memory()
     learners = Learners()
-    while (message := _receive(sys.stdin.buffer)) is not None:
+    while (message := take(sys.stdin.buffer)) is not None:
         answer = _carry_out(learners, message[0], memoryview(message)[1:])
         if answer is not None:
             try:
-                _write(sys.stdout.buffer, _encode(answer))
+                put(sys.stdout.buffer, _encode(answer))
             except BrokenPipeError:
                 return
 
@@ -149,18 +148,3 @@ def _carry_out(learners: Learners, verb: int, content: memoryview) -> Learnt | N
         config, head = decode(content)
         return learners.adopt(msgspec.convert(config, ModelsConfig | None), head)
     return learners.recover(decode(content, type=dict[str, bytes]))
-
-
-def _write(pipe: BinaryIO, message: bytes) -> None:
-    pipe.write(_LENGTH.pack(len(message)) + message)
-    pipe.flush()
-
-
-def _receive(pipe: BinaryIO) -> bytes | None:
-    """Return the next message; None where there is none to come."""
-    head = pipe.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
-        return None
-    (length,) = _LENGTH.unpack(head)
-    message = pipe.read(length)
-    return message if len(message) == length else None

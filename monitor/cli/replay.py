@@ -21,6 +21,7 @@ from rules.errors import RuleError
 from rules.vocabulary import Vocabulary, load_vocabulary
 from streams.mapping import Mapping
 from streams.runners.replay import Place, Replay
+from streams.sources.ahead import ReadAhead
 from streams.sources.files import SourceError
 from streams.sources.merge import MergedFiles
 
@@ -39,7 +40,7 @@ def replay(
     vocabulary = load_vocabulary()
     try:
         mapped = Mapping.load(mapping, vocabulary) if mapping else None
-        source = MergedFiles(files, vocabulary, mapped)
+        merged = MergedFiles(files, vocabulary, mapped)
     except (SourceError, RuleError) as error:
         raise Failure(str(error)) from None
     for path in (report, scores):
@@ -47,6 +48,7 @@ def replay(
             raise Failure(
                 f"{path}: cannot be written\n  hint: name a file in a folder that exists and is yours"
             )
+    source = ReadAhead(merged) if (os.cpu_count() or 1) > 1 else merged
     folder = data_folder(data or Path("var/replay"))
     with failures(folder):
         opened = open_data(
@@ -80,7 +82,7 @@ def _floods(mapping: Mapping, vocabulary: Vocabulary, opened: Opened, customers:
 class _bar:  # noqa: N801  reads as a statement
     """A progress bar on the terminal; nothing where nobody looks."""
 
-    def __init__(self, source: MergedFiles) -> None:
+    def __init__(self, source: MergedFiles | ReadAhead) -> None:
         console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -106,7 +108,7 @@ class _bar:  # noqa: N801  reads as a statement
         self._progress.update(self._task, completed=place.records, rate=rate)
 
 
-def _tell(found: dict[str, Any], source: MergedFiles) -> None:
+def _tell(found: dict[str, Any], source: MergedFiles | ReadAhead) -> None:
     for name, row in source.unsorted.items():
         sys.stderr.write(f"{name}: row {row} is older than a row before it; taken in the file's order\n")
     typer.echo(

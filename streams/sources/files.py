@@ -27,8 +27,13 @@ class SourceError(Exception):
     """A file that cannot be read (any further); the message names it and says what to do."""
 
     def __init__(self, path: Path, problem: str, hint: str) -> None:
-        super().__init__(f"{path}: {problem}\n  hint: {hint}")
+        super().__init__(path, problem, hint)  # so that it can be sent to another process
         self.path = path
+
+    def __str__(self) -> str:
+        """Return `path: problem` and the hint."""
+        path, problem, hint = self.args
+        return f"{path}: {problem}\n  hint: {hint}"
 
 
 @dataclass(frozen=True, slots=True)
