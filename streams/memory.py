@@ -20,6 +20,8 @@ _MAPPING = re.compile(
     r"(?:\w+: .*\n)*?AnonHugePages: +(\d+) kB\n",
     re.MULTILINE,
 )
+_HUGE = 2 << 20
+_PAUSE_S = 0.01
 # From Linux's <asm-generic/mman-common.h>; collapsing came with 6.1, older kernels do it in time.
 _MADV_HUGEPAGE, _MADV_COLLAPSE = 14, 25
 
@@ -55,9 +57,14 @@ def use_huge_pages() -> None:
     madvise.argtypes = ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int
     for begin, end, used, huge in _own_memory():
         # Stacks of threads are reserved large and hardly used: they would only grow.
-        if 2 * used > end - begin > huge:
+        if 2 * used > end - begin and used - huge >= _HUGE:
             madvise(begin, end - begin, _MADV_HUGEPAGE)
-            madvise(begin, end - begin, _MADV_COLLAPSE)
+            for place in range(-(-begin // _HUGE) * _HUGE, end - _HUGE + 1, _HUGE):
+                began = time.perf_counter()
+                madvise(place, _HUGE, _MADV_COLLAPSE)
+                # Who asks for memory meanwhile waits: never for long.
+                if time.perf_counter() - began > _PAUSE_S / 100:
+                    time.sleep(_PAUSE_S)
 
 
 def _own_memory() -> Iterator[tuple[int, int, int, int]]:
