@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -80,6 +81,7 @@ def _start() -> None:
 
 
 def _keep_on() -> None:
-    while True:
-        time.sleep(_EVERY_S)
-        use_huge_pages()
+    with suppress(OSError):  # a container that hides /proc: then without
+        while True:
+            time.sleep(_EVERY_S)
+            use_huge_pages()
