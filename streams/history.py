@@ -8,7 +8,6 @@ from typing import Any, cast
 from monitor.core.events import Event
 from monitor.core.refill import Refill
 from monitor.core.rule_life import TURNS
-from monitor.core.schedules import leisure_ms
 from monitor.database import Database, PostgresDatabase
 from streams.journal import facts_of, tick_of
 from streams.ports import Codec, Engine, JournalRow, Progress
@@ -75,7 +74,6 @@ class _Past:
         self.use(seq + 1)
         assert self.engine is not None
         self.state = self.engine.restore(CUSTOMER, packed)
-        self.state.leisure_ms = leisure_ms(CUSTOMER, self.customer_id)
 
     def use(self, seq: int) -> None:
         """Take the engine in force at a journal position."""
@@ -85,9 +83,9 @@ class _Past:
             return
         former, self.engine, self._scoring = self.engine, self.engine_for(digest, scoring), scoring
         if digest != self._hash and self.state is not None:
-            former_state = self.state
-            self.state = self.engine.restore(CUSTOMER, former_state.pack())
-            self.state.due_ms, self.state.leisure_ms = former_state.due_ms, former_state.leisure_ms
+            packed, due_ms = self.state.pack(), self.state.due_ms
+            self.state = self.engine.restore(CUSTOMER, packed)
+            self.state.due_ms = due_ms
             self._fill(former, begin - 1)
         self._hash = digest
 
@@ -122,7 +120,6 @@ class _Past:
         elif (CUSTOMER, self.customer_id) in self.engine.subjects(event):
             if self.state is None:
                 self.state = self.engine.new_state(CUSTOMER)
-                self.state.leisure_ms = leisure_ms(CUSTOMER, self.customer_id)
             self.engine.assess(event, CUSTOMER, self.customer_id, self.state)
 
 

@@ -90,12 +90,10 @@ class StateRow(NamedTuple):
 
 
 class State(Protocol):
-    """What the engine remembers of a subject; `seq` and `leisure_ms` are set by the runtime."""
+    """What the engine remembers of a subject; the runtime sets `seq`, the engine `due_ms`."""
 
     seq: int
     due_ms: int
-    leisure_ms: int
-    """How much later than others the subject may be looked at, where that makes no difference."""
 
     def pack(self) -> bytes:
         """Return the snapshot, without `seq` and `due_ms`; equal states give equal bytes."""

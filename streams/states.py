@@ -6,7 +6,6 @@ from collections import OrderedDict
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-from monitor.core.schedules import leisure_ms
 from streams.ports import Engine, Snapshots, StateRow
 
 Key = tuple[str, str]
@@ -72,10 +71,10 @@ class StateCache:
     def stored(self, key: Key) -> Any:
         """Return the state of a subject as its snapshot has it, or new; memory keeps what it has."""
         row = self._store.state(*key)
-        state = self._engine.restore(key[0], row.packed) if row else self._engine.new_state(key[0])
-        state.leisure_ms = leisure_ms(*key)
-        if row is not None:
-            state.seq, state.due_ms = row.seq, row.due_ms
+        if row is None:
+            return self._engine.new_state(key[0])
+        state = self._engine.restore(key[0], row.packed)
+        state.seq, state.due_ms = row.seq, row.due_ms
         return state
 
     def due(self, time_ms: int, seq: int) -> list[tuple[Key, Any]]:

@@ -46,7 +46,6 @@ class CountingState:
     sleeps: int = 0
     seq: int = 0
     due_ms: int = 0
-    leisure_ms: int = 0
 
     def pack(self) -> bytes:
         """Return the snapshot, without `seq` and `due_ms`, which are columns of their own."""

@@ -16,7 +16,6 @@ from typing import Any
 from monitor.core.engine import Engine
 from monitor.core.events import Event
 from monitor.core.routes import CUSTOMER
-from monitor.core.schedules import first_due
 from monitor.core.state import State
 from rules.echoes import MOMENTARY
 from rules.plan import SequenceSlot, SeriesSlot, Slot, StagePlan
@@ -147,8 +146,8 @@ class Refill:
                 yield {"subject": one.stage, "window": one.text, "complete_ms": complete_ms}
 
     def _watch(self, key: Key, state: State) -> None:
-        if due_ms := first_due(state):
-            heappush(self._due, (due_ms, key))
+        if state.timer_ms:
+            heappush(self._due, (state.timer_ms, key))
 
 
 def _reach(slot: Slot) -> tuple[int, int]:
