@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import closing
@@ -33,6 +32,7 @@ from monitor.core.engine import Engine
 from monitor.database import Database
 from monitor.rulebooks import ArchivedRulebooks, archived_parts
 from monitor.settings import Settings
+from streams import aside
 from streams.deadletter import SCHEMA as DEAD_LETTER_SCHEMA
 from streams.deadletter import DeadLetters
 from streams.findings import gather_findings
@@ -113,7 +113,7 @@ def open_data(
         Where another service has it open.
     """
     db = open_database(data / DATABASE, sync)
-    learning: Learning = LearningProcess() if learns_aside and (os.cpu_count() or 1) > 1 else Learners()
+    learning: Learning = LearningProcess() if learns_aside and aside.is_worthwhile() else Learners()
     prepare_memory()
     try:
         for schema in SCHEMAS:

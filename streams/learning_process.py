@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from monitor.core.models.config import ModelsConfig
-from streams.framing import put, take
+from streams.aside import leave_the_end_to_the_starter, put, start, take
 from streams.learners import Learners
 from streams.learnt import Learnt, Lesson
 from streams.memory import prepare_memory
@@ -51,12 +50,7 @@ class LearningProcess:
             except StoreUnavailableError:
                 pass  # it died under our hands: another one is started
         self.close()
-        self._process = subprocess.Popen(  # noqa: S603  this very program
-            [sys.executable, "-c", f"from {__name__} import serve; serve()"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            process_group=0,  # a terminal's Ctrl-C is for us alone
-        )
+        self._process = start(__name__)
         return self._ask(_RECOVER, kept)
 
     def adopt(self, config: ModelsConfig | None, head: int) -> Learnt:
@@ -120,9 +114,7 @@ class LearningProcess:
 
 def serve() -> None:
     """Learn what standard input says, and answer on standard output, until there is no more input."""
-    # Whoever started it decides when it ends: by closing the pipe, or by being killed.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    leave_the_end_to_the_starter()
     prepare_memory()
     learners = Learners()
     while (message := take(sys.stdin.buffer)) is not None:

@@ -19,6 +19,7 @@ from monitor.cli.output import configured, data_folder, failures
 from monitor.configuration import read_predicates
 from rules.errors import RuleError
 from rules.vocabulary import Vocabulary, load_vocabulary
+from streams import aside
 from streams.mapping import Mapping
 from streams.runners.replay import Place, Replay
 from streams.sources.ahead import ReadAhead
@@ -48,7 +49,7 @@ def replay(
             raise Failure(
                 f"{path}: cannot be written\n  hint: name a file in a folder that exists and is yours"
             )
-    source = ReadAhead(merged) if (os.cpu_count() or 1) > 1 else merged
+    source = ReadAhead(merged) if aside.is_worthwhile() else merged
     folder = data_folder(data or Path("var/replay"))
     with failures(folder):
         opened = open_data(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import pickle
-import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from streams.aside import leave_the_end_to_the_starter, put, start, take
 from streams.faults import Rejection
-from streams.framing import put, take
 from streams.ports import Record
 from streams.sources.files import SourceError
 from streams.sources.merge import MergedFiles
@@ -71,12 +69,7 @@ class ReadAhead:
         SourceError
             As `MergedFiles`, after the records before; and where the process was killed.
         """
-        with subprocess.Popen(  # noqa: S603  this very program
-            [sys.executable, "-c", f"from {__name__} import serve; serve()"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            process_group=0,  # a terminal's Ctrl-C is for us alone
-        ) as process:
+        with start(__name__) as process:
             wanted: BinaryIO = process.stdin  # type: ignore[assignment]
             told: BinaryIO = process.stdout  # type: ignore[assignment]
             _widen(told)
@@ -99,9 +92,7 @@ class ReadAhead:
 
 def serve() -> None:
     """Read what standard input says and give its records to standard output, until nobody wants more."""
-    # Whoever started it decides when it ends: by closing the pipe, or by being killed.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    leave_the_end_to_the_starter()
     wanted = take(sys.stdin.buffer)
     if wanted is None:
         return

@@ -106,6 +106,7 @@ def test_nothing_is_acknowledged_while_the_store_refuses(tmp_path: Path) -> None
     while runner.health.is_store_ok and monotonic() < end:
         sleep(0.01)
     assert not pending.done()
+    assert not runner.health.is_store_ok
     assert "readonly" in runner.health.problem
     db.execute("PRAGMA query_only = OFF")
     assert len(pending.result(PATIENCE_S)) == 5
