@@ -1,4 +1,4 @@
-"""What every test may rely on: search effort, free ports, and honest skips where a server is missing."""
+"""What every test may rely on: search effort, and honest skips where a server is missing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import gc
 import os
 import shutil
-import socket
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -80,23 +79,6 @@ def collector() -> Iterator[None]:
     """Collect garbage as Python does: a service looks at what is young alone, for as long as it runs."""
     yield
     gc.set_threshold(*THRESHOLDS)
-
-
-@pytest.fixture(scope="session")
-def free_port() -> Callable[[], int]:
-    """Give a port of 127.0.0.1 on which nothing listens; another one each call."""
-    given: set[int] = set()
-
-    def take() -> int:
-        while True:
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                port = int(probe.getsockname()[1])
-            if port not in given:
-                given.add(port)
-                return port
-
-    return take
 
 
 @pytest.fixture(scope="session")

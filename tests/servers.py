@@ -22,19 +22,27 @@ SCRIPTS = Path(__file__).parent.parent / "scripts"
 PATIENCE_S = 60
 # Below the ports Linux gives to outgoing connections: a client that calls a dead server again and
 # again must not be given the server's own port.
-PORTS = (20_000, 32_000)
+PORTS = range(20_000, 32_000)
+# Each process of a run side by side has ports of its own: one that is given and not yet listened
+# on looks free to all.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_given: set[int] = set()
 
 
 def steady_port() -> int:
-    """A port of loopback that stays free while nobody listens on it."""
+    """A port of loopback that stays free while nobody listens on it; never one given before."""
     while True:
-        port = random.randrange(*PORTS)
+        port = random.choice(PORTS[WORKER::WORKERS])
+        if port in _given:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
+        _given.add(port)
         return port
 
 

@@ -15,6 +15,7 @@ import httpx
 import orjson
 import pytest
 from fastapi import FastAPI
+from servers import steady_port
 
 from alerts.desk import ACTIONS
 from alerts.inbox.access import User, token_sha256
@@ -461,9 +462,9 @@ def serve(bank: Bank, port: int) -> Iterator[str]:
 
 
 @pytest.fixture
-def serving(bank: Bank, free_port: Callable[[], int]) -> Callable[[], AbstractContextManager[str]]:
+def serving(bank: Bank) -> Callable[[], AbstractContextManager[str]]:
     """Serve the bank's inbox inside a `with` block; leaving it stops the server."""
-    return lambda: serve(bank, free_port())
+    return lambda: serve(bank, steady_port())
 
 
 @pytest.fixture
@@ -474,7 +475,7 @@ def served(serving: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
 
 
 @pytest.fixture
-def big_served(big_bank: Bank, free_port: Callable[[], int]) -> Iterator[str]:
+def big_served(big_bank: Bank) -> Iterator[str]:
     """The address of the inbox with 1,000 open alerts."""
-    with serve(big_bank, free_port()) as address:
+    with serve(big_bank, steady_port()) as address:
         yield address

@@ -14,6 +14,7 @@ from uuid import uuid4
 import httpx
 import pytest
 import yaml
+from servers import steady_port
 
 pytestmark = pytest.mark.prometheus
 
@@ -77,7 +78,7 @@ def monitor(tmp_path_factory, processes) -> str:
 
 
 @pytest.fixture(scope="module")
-def prometheus(tmp_path_factory, processes, monitor, free_port) -> str:
+def prometheus(tmp_path_factory, processes, monitor) -> str:
     """Address of a Prometheus with the rules of this project, in a hurry."""
     folder = tmp_path_factory.mktemp("prometheus")
     config = yaml.safe_load((CONFIG / "prometheus" / "prometheus-embedded.yml").read_text())
@@ -85,7 +86,7 @@ def prometheus(tmp_path_factory, processes, monitor, free_port) -> str:
     config["rule_files"] = [str(CONFIG / "prometheus" / "rules" / "*.yml")]
     config["scrape_configs"][0]["static_configs"][0]["targets"] = [monitor.removeprefix("http://")]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    address = f"127.0.0.1:{free_port()}"
+    address = f"127.0.0.1:{steady_port()}"
     processes(
         folder,
         "prometheus",

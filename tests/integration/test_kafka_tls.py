@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import gc
-import os
 import subprocess
 import warnings
 from collections.abc import Iterator
@@ -118,9 +116,8 @@ class SecureKafka(Server):
                 controller=steady_port(),
             )
         )
-        name = base64.urlsafe_b64encode(os.urandom(16)).rstrip(b"=").decode()
         user = ["--add-scram", "SCRAM-SHA-512=[name=riskmon,password=hush]"]
-        options = ["format", "-t", name, "-c", str(self._properties), *user]
+        options = ["format", "-t", self._kafka.CLUSTER, "-c", str(self._properties), *user]
         done = subprocess.run(
             self._java("kafka.tools.StorageTool", *options), capture_output=True, check=False
         )

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from servers import steady_port
 
 from alerts.inbox.operations import METRICS_TYPE
 from monitor.levels import Readings
@@ -58,14 +59,14 @@ def target(sensor) -> Iterator[str]:
 
 
 @pytest.fixture
-def prometheus(target, tmp_path, free_port) -> Iterator[str]:
+def prometheus(target, tmp_path) -> Iterator[str]:
     """Address of a Prometheus that scrapes the target every 200 ms."""
     config = tmp_path / "prometheus.yml"
     config.write_text(
         f"scrape_configs: [{{job_name: riskmon, scrape_interval: 200ms, scrape_timeout: 200ms, "
         f"static_configs: [{{targets: ['{target}']}}]}}]\n"
     )
-    address = f"127.0.0.1:{free_port()}"
+    address = f"127.0.0.1:{steady_port()}"
     command = [
         "prometheus",
         f"--config.file={config}",

@@ -8,6 +8,7 @@ from contextlib import closing
 
 import psycopg
 import pytest
+from servers import steady_port
 
 from monitor.database import PostgresDatabase, connect_postgres, is_unavailable, streamed
 from monitor.migrations import migrate
@@ -94,10 +95,8 @@ def test_our_own_mistakes_are_no_unavailability(db: PostgresDatabase) -> None:
     assert db.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_a_server_that_is_away_is_unavailable(
-    db: PostgresDatabase, migrated_url: str, free_port: Callable[[], int]
-) -> None:
-    nowhere = f"postgresql://riskmon@127.0.0.1:{free_port()}/riskmon"
+def test_a_server_that_is_away_is_unavailable(db: PostgresDatabase, migrated_url: str) -> None:
+    nowhere = f"postgresql://riskmon@127.0.0.1:{steady_port()}/riskmon"
     assert is_unavailable(error_of(lambda: connect_postgres(nowhere)))
     (process,) = db.execute("SELECT pg_backend_pid()").fetchone() or (0,)
     with closing(connect_postgres(migrated_url)) as other:
