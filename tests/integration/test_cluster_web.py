@@ -108,6 +108,7 @@ def test_an_open_page_is_told_of_an_alert_which_is_taken_and_closed_by_keyboard(
         page.goto(f"{site.url}/alerts/{alert['id']}")
         page.keyboard.press("t")
         page.get_by_text("by local").first.wait_for()
+        page.wait_for_load_state()  # keys are heard once the page's script has run
         page.keyboard.press("c")
         page.keyboard.type("false positive: expl")
         page.keyboard.press("Tab")
