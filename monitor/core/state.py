@@ -137,6 +137,10 @@ class State:
                 continue
             if isinstance(slot, SeriesSlot):
                 for series in held.values() if slot.key else (held,):
+                    if slot.keep_last:
+                        # What may be forgotten goes first, or what is left would tell whether it
+                        # had been forgotten: the last few are fewer after this.
+                        series.prune(self.now_ms - slot.retain_ms, slot.keep_last, lazily=False)
                     while series.remove(ref):  # what an event led to bears its reference
                         pass
             elif isinstance(slot, SequenceSlot):

@@ -171,6 +171,26 @@ def test_restarts_at_any_point_change_nothing(events, restarts):
     assert shaken.packed() == steady.packed()
 
 
+FEW = with_rules(BASE, PROBE | {"let": {"last_three": "sum(amount, 3 events)"}})
+FEW_ENGINE = build_engine(FEW)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from((HOUR_MS, DAY_MS)), st.integers(0, 4)), min_size=8, max_size=20),
+    st.sets(st.integers(0, 19)),
+)
+def test_restarts_change_nothing_where_some_of_the_last_few_events_are_reversed(drawn, restarts):
+    steady, shaken = Bench(FEW, FEW_ENGINE, CODEC), Bench(FEW, FEW_ENGINE, CODEC)
+    at_ms = 5 * DAY_MS
+    for n, (gap_ms, back) in enumerate(drawn):
+        at_ms += gap_ms
+        if n in restarts:
+            shaken.restart()
+        event = reversal(f"e{n}", f"e{n - back}", at_ms) if 0 < back <= n else transfer(f"e{n}", at_ms, n)
+        assert shaken.send(event) == steady.send(event)
+    assert shaken.packed() == steady.packed()
+
+
 @given(streams())
 def test_a_restored_state_is_written_as_the_same_bytes(events):
     tried = bench()
