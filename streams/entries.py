@@ -33,9 +33,6 @@ class Place(msgspec.Struct, kw_only=True):
     """Hash of the configuration that the stages were told there."""
     model: str = ""
     """Name of the model versions that score there; empty: none yet."""
-    failed: list[tuple[int, int]] = []
-    """Events on which the engine failed, each with the position up to which it counts as a duplicate when
-    it comes again: it was on its way still when that was read."""
     answers: dict[int, int] = {}
     """Where reading each partition of answers goes on."""
 
@@ -103,6 +100,21 @@ class Entry:
     def is_action(self) -> bool:
         """Whether it is an officer's action."""
         return self.answered is not None
+
+    def take_in(self, part: Part, answers: Sequence[Answer], scored: tuple[float, bytes] | None) -> None:
+        """Take what a stage answered; what is not waited for any more changes nothing."""
+        if part not in self.waiting:
+            return
+        self.waiting.discard(part)
+        self.answers += [(part[0], answer) for answer in answers]
+        if scored is not None:
+            self.score, self.features = scored
+        self.tell_waiting()
+
+    def tell_waiting(self) -> None:
+        """Let the desk go on with an officer's action once nothing is waited for."""
+        if self.answered and not self.waiting:
+            self.answered.set()
 
     @property
     def failure(self) -> str | None:

@@ -70,7 +70,6 @@ class Sequencer:
         self._by_order: dict[int, Entry] = {}
         self._read: dict[int, deque[tuple[int, int]]] = {}
         self._early: list[Answers] = []
-        self._failed, self._taken = dict(place.failed), place.position
         self._settled, self._answers = place.order, dict(place.answers)
         self._models, self._model = models, place.model
         self._payments = 0
@@ -104,9 +103,8 @@ class Sequencer:
         return self._stream_time_ms
 
     def is_flying(self, ref: int) -> bool:
-        """Tell whether the event is on its way, not settled yet, and will be journaled."""
-        before = self._events.get(ref)
-        return before is not None and not before.is_action
+        """Tell whether the event is on its way, not settled yet."""
+        return ref in self._events
 
     def take(self, record: Record, what: Any, position: int, *, is_known: bool) -> bool:
         """Give a record its order and send it to its stages.
@@ -131,15 +129,16 @@ class Sequencer:
         if type(what) is not Event:
             self._append(Entry(self._next(), record, what, position))
             return True
-        before = self._events.get(what.ref)
-        if before is not None and before.is_action:
-            return False  # a refused one may be tried again
-        is_known = is_known or self._failed.get(what.ref, -1) >= position
+        is_flying = what.ref in self._events
+        if is_flying and what.kind != "tick":
+            # It is a duplicate only once that is journaled: what is refused or fails is tried again,
+            # by whoever reads the log, at whatever pace.
+            return False
         is_action = what.kind in ACTIONS or what.kind in STEPS
         if is_action and not is_known:
             # It may have been settled since somebody looked.
             is_known = bool(self._memory.known([what.ref]))
-        if is_known or before is not None:
+        if is_known or is_flying:
             self._append(Entry(self._next(), record, what, position, is_duplicate=True))
             return True
         subjects = self._concerned(what) if is_action else None
@@ -206,15 +205,8 @@ class Sequencer:
         for answer in message.answers:
             answers.setdefault(answer.order, []).append(answer)
         for order in message.orders:
-            entry, part = self._by_order.get(order), (stage, message.partition, order)
-            if entry is None or part not in entry.waiting:
-                continue
-            entry.waiting.discard(part)
-            entry.answers += [(stage, answer) for answer in answers.get(order, ())]
-            if order in scores:
-                entry.score, entry.features = scores[order]
-            if entry.answered and not entry.waiting:
-                entry.answered.set()
+            if entry := self._by_order.get(order):
+                entry.take_in((stage, message.partition, order), answers.get(order, ()), scores.get(order))
 
     def _note_early(self) -> None:
         early, self._early = self._early, []
@@ -241,7 +233,6 @@ class Sequencer:
 
     def place(self, last: Entry) -> Place:
         """Return the place to commit with entries up to this one."""
-        self._note_failed(last)
         answers = dict(self._answers)
         for partition, read in self._read.items():
             for order, position in read:
@@ -254,20 +245,8 @@ class Sequencer:
             stream_time_ms=last.stream_time_ms,
             model=last.model,
             configuration=last.configuration,
-            failed=list(self._failed.items()),
             answers=answers,
         )
-
-    def _note_failed(self, last: Entry) -> None:
-        """Note what is not journaled because the engine failed on it, and what came again meanwhile."""
-        self._failed = {ref: until for ref, until in self._failed.items() if until > last.position}
-        for entry in self.entries:
-            if entry.failure and type(entry.what) is Event and not entry.is_duplicate:
-                self._failed[entry.what.ref] = self._taken
-                if self._events.pop(entry.what.ref, None):  # what comes from now on is tried again
-                    self._payments -= entry.what.kind in LEARNS
-            if entry is last:
-                return
 
     def settled(self, entries: Iterable[Entry]) -> None:
         """Forget entries that are committed: the first ones, in order."""
@@ -293,7 +272,6 @@ class Sequencer:
     def _append(self, entry: Entry) -> None:
         entry.stream_time_ms, entry.model = self._stream_time_ms, self._model
         entry.configuration = self._configuration
-        self._taken = max(self._taken, entry.position)
         self.entries.append(entry)
         self._by_order[entry.order] = entry
         if type(entry.what) is Event and not entry.is_duplicate:

@@ -135,9 +135,7 @@ class Settlement:
 
     def _again(self, event: Event) -> Outcome:
         seq = position(self._committer.store, event.ref)
-        if seq is None:  # the first one made the engine fail and lies with the dead letters
-            self._committer.progress.counters.duplicates += 1
-            return Outcome("duplicate", event.id, time_ms=event.time_ms)
+        assert seq is not None
         return self._committer.answer_again(event, seq)
 
     def _act(self, entry: Entry, event: Event) -> Outcome | None:

@@ -158,20 +158,31 @@ class Session:
         rest = deque((record, position, self._sequencer.decode(record)) for record, position in run)
         while rest:
             refs = [what.ref for _, _, what in rest if type(what) is Event]
-            # In this order: what is settled while the database answers is found by one or the other.
             flying = {ref for ref in refs if self._sequencer.is_flying(ref)}
-            known = flying | (await asyncio.to_thread(self._memory.known, refs) if refs else set())
-            self._take_known(rest, known)
+            known = await asyncio.to_thread(self._memory.known, refs) if refs else set()
+            self._take_known(rest, known, flying - known)
             if rest:
-                # What was on its way is journaled then: all of it is looked up again.
-                await self._drain()
+                # What was on its way is journaled then, or failed: all of it is looked up again.
+                await self._flush()
+                if self._sequencer.entries:
+                    await self._next_settlement()
 
-    def _take_known(self, rest: deque[tuple[Record, int, Any]], known: set[int]) -> None:
-        """Take records up to the first that depends on what is still on its way."""
+    def _take_known(self, rest: deque[tuple[Record, int, Any]], known: set[int], flying: set[int]) -> None:
+        """Take records up to the first that depends on what is still on its way.
+
+        Parameters
+        ----------
+        known
+            References that were journaled when somebody looked.
+        flying
+            Those that were on their way then.
+        """
         while rest:
             record, position, what = rest[0]
-            is_known = type(what) is Event and what.ref in known
-            if not self._sequencer.take(record, what, position, is_known=is_known):
+            ref = what.ref if type(what) is Event else None
+            if ref in flying and not self._sequencer.is_flying(ref):
+                return  # settled since
+            if not self._sequencer.take(record, what, position, is_known=ref in known):
                 return
             rest.popleft()
 
