@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import closing
@@ -116,13 +117,7 @@ def open_data(
     learning: Learning = LearningProcess() if learns_aside and aside.is_worthwhile() else Learners()
     prepare_memory()
     try:
-        for schema in SCHEMAS:
-            db.executescript(schema)
-        count_grades(db)
-        store = SqliteStore(db)
-        store.begin()
-        store.archive(CONFIGURATION, configuration.hash, configuration.archive)
-        store.commit()
+        store = _prepared(db, configuration)
         taken = chosen(db, configuration, keeps=keeps)
         codec = build_codec(taken)
         gather_findings(store, codec.decode)
@@ -147,6 +142,18 @@ def open_data(
         raise
     is_waiting = taken.hash != configuration.hash and not keeps
     return Opened(processor, store, taken, learning, configuration.hash if is_waiting else "")
+
+
+def _prepared(db: sqlite3.Connection, configuration: Configuration) -> SqliteStore:
+    """Bring the tables up to date and archive the configuration."""
+    for schema in SCHEMAS:
+        db.executescript(schema)
+    count_grades(db)
+    store = SqliteStore(db)
+    store.begin()
+    store.archive(CONFIGURATION, configuration.hash, configuration.archive)
+    store.commit()
+    return store
 
 
 def chosen(db: Database, configuration: Configuration, *, keeps: bool = False) -> Configuration:

@@ -348,25 +348,25 @@ def compile_rulebook(
         raise RuleError(compiler.mistakes)
     _check_resting(compiler, [rule for rule in rules if rule not in running])
     stages = (*sorted(stage for stage in compiler.plans if stage != "customer"), "customer")
-    functions: list[str] = []
-    kinds: dict[str, tuple[str, ...]] = {}
-    for stage in stages:
-        made = compiler.stage_functions(stage)
-        kinds[stage] = tuple(made)
-        functions += made.values()
-    for stage in stages:
-        timers = Function(f"{stage}__timers", compiler.timers.get(stage, []))
-        functions.append(timers.render("place, e, d, S, F, st, t, now, r, late, hits, failures"))
-    source = "\n\n".join([*functions, *dict.fromkeys(compiler.sights)])
+    functions = {stage: compiler.stage_functions(stage) for stage in stages}
     return Rulebook(
         rules=running,
-        source=source,
+        source=_source(compiler, functions),
         plans=compiler.plans,
         stages=stages,
-        kinds=kinds,
+        kinds={stage: tuple(made) for stage, made in functions.items()},
         lists=dict(lists),
         hash=content_hash(running, lists, base_currency, compiler.predicates),
     )
+
+
+def _source(compiler: _Compiler, functions: Mapping[str, Mapping[str, str]]) -> str:
+    """Return the generated code: functions of every stage and kind, of its timers, and what hits show."""
+    made = [code for of_stage in functions.values() for code in of_stage.values()]
+    for stage in functions:
+        timers = Function(f"{stage}__timers", compiler.timers.get(stage, []))
+        made.append(timers.render("place, e, d, S, F, st, t, now, r, late, hits, failures"))
+    return "\n\n".join([*made, *dict.fromkeys(compiler.sights)])
 
 
 def every_mistake(

@@ -31,6 +31,8 @@ from rules.parameters import read_params
 from rules.reader import Reader
 from rules.vocabulary import load_vocabulary
 
+Keys = dict[str, tuple[yaml.Node, yaml.Node]]
+"""The keys of a mapping by their names: key and value."""
 REQUIRED = (
     "id",
     "title",
@@ -75,17 +77,8 @@ def read_rule(path: Path, text: str, pack: str) -> Rule:
     return rule
 
 
-def _rule(reader: Reader, keys: dict[str, tuple[yaml.Node, yaml.Node]], root: Any, pack: str) -> Rule | None:
-    known = (*REQUIRED, *OPTIONAL)
-    for name, (key, _) in keys.items():
-        if name not in known:
-            reader.wrong(
-                key, f"unknown key {name!r}", nearest(name, known) or f"known keys: {', '.join(known)}"
-            )
-    is_known = not reader.mistakes
-    for name in REQUIRED:
-        if name not in keys and not (name == "severity" and "bands" in keys):
-            reader.wrong(root, f"{name!r} is missing", f"add `{name}: ...`")
+def _rule(reader: Reader, keys: Keys, root: Any, pack: str) -> Rule | None:
+    is_known = _check_keys(reader, keys, root)
 
     def read(name: str, how: Callable[..., Any], *more: Any, default: Any = None) -> Any:
         return how(keys[name][1], name, *more) if name in keys else default
@@ -98,15 +91,10 @@ def _rule(reader: Reader, keys: dict[str, tuple[yaml.Node, yaml.Node]], root: An
     is_sound = is_known and len(reader.mistakes) == before
     valid = _valid(reader, keys)
     alert_text = read("alert", reader.one_of, ("true", "false"), default="true")
-    said = read("say", reader.text, default="")
-    if set("{}") & set(re.sub(r"\{[^{}]*\}", "", said)):
-        reader.wrong(keys["say"][1], "say: a brace is not closed, or opened twice", "write {amount}")
+    _check_braces(reader, keys, read("say", reader.text, default=""))
     say_node = keys["say"][1] if "say" in keys else None
     identity = read("id", reader.text, default="")
-    if identity and Path(reader.file).stem.lower() not in {identity.lower(), "<text>"}:
-        reader.wrong(
-            keys["id"][1], f"id {identity!r} does not match the file's name", f"name the file {identity}.yaml"
-        )
+    _check_name(reader, keys, identity)
     title = read("title", reader.text, default="")
     fields: dict[str, Any] = {
         "dimension": read("dimension", reader.one_of, DIMENSIONS),
@@ -139,6 +127,33 @@ def _rule(reader: Reader, keys: dict[str, tuple[yaml.Node, yaml.Node]], root: An
         file=reader.file, version=content_hash(plain)[:12], plain=plain,
         places={name: _place(node) for name, (_, node) in keys.items()}, **fields,
     )  # fmt: skip
+
+
+def _check_keys(reader: Reader, keys: Keys, root: yaml.Node) -> bool:
+    """Tell of unknown and missing keys; return whether all are known."""
+    known = (*REQUIRED, *OPTIONAL)
+    for name, (key, _) in keys.items():
+        if name not in known:
+            reader.wrong(
+                key, f"unknown key {name!r}", nearest(name, known) or f"known keys: {', '.join(known)}"
+            )
+    is_known = not reader.mistakes
+    for name in REQUIRED:
+        if name not in keys and not (name == "severity" and "bands" in keys):
+            reader.wrong(root, f"{name!r} is missing", f"add `{name}: ...`")
+    return is_known
+
+
+def _check_braces(reader: Reader, keys: Keys, said: str) -> None:
+    if set("{}") & set(re.sub(r"\{[^{}]*\}", "", said)):
+        reader.wrong(keys["say"][1], "say: a brace is not closed, or opened twice", "write {amount}")
+
+
+def _check_name(reader: Reader, keys: Keys, identity: str) -> None:
+    if identity and Path(reader.file).stem.lower() not in {identity.lower(), "<text>"}:
+        reader.wrong(
+            keys["id"][1], f"id {identity!r} does not match the file's name", f"name the file {identity}.yaml"
+        )
 
 
 def _place(node: yaml.Node) -> tuple[int, int]:
@@ -316,7 +331,7 @@ def load_predicates(folders: Iterable[Path]) -> dict[str, Expression]:
     return found
 
 
-def _named(reader: Reader, root: Any) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+def _named(reader: Reader, root: Any) -> Keys:
     keys = reader.mapping(root, "the file") if root is not None else {}
     for name, (key, _) in keys.items():
         if name not in PACK_KEYS:
@@ -324,7 +339,7 @@ def _named(reader: Reader, root: Any) -> dict[str, tuple[yaml.Node, yaml.Node]]:
     for name in PACK_KEYS[:2]:
         if root is not None and name not in keys:
             reader.wrong(root, f"{name!r} is missing", f"add `{name}: ...`")
-    found: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+    found: Keys = {}
     for part in NAMING_KEYS:
         for name, pair in (reader.mapping(keys[part][1], part) if part in keys else {}).items():
             if name in found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import log10
 from typing import Any
 
@@ -15,6 +15,7 @@ _MOST = 400
 
 Line = tuple[str, Any, Any]
 """Name, values along, values up (sequences or arrays)."""
+Point = tuple[float, float]
 
 
 def plot(
@@ -42,32 +43,19 @@ def plot(
         Draw where both are equal.
     """
     both = logarithmic and diagonal
-    sides = (ends, ends if both else (0.0, 1.0))
-    place_x = _place(sides[0], logarithmic, _LEFT, _WIDTH)
-    place_y = _place(sides[1], both, _TOP + _HEIGHT, -_HEIGHT)
+    up_ends = ends if both else (0.0, 1.0)
+    place_x = _place(ends, logarithmic, _LEFT, _WIDTH)
+    place_y = _place(up_ends, both, _TOP + _HEIGHT, -_HEIGHT)
     parts = [f'<text x="{_LEFT}" y="20" font-weight="bold">{title}</text>']
-    for value in _steps(sides[0], logarithmic):
-        x = place_x(value)
-        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{_TOP + _HEIGHT}" stroke="{_RULE}"/>')
-        parts.append(f'<text x="{x:.1f}" y="{_TOP + _HEIGHT + 18}" text-anchor="middle">{value:g}</text>')
-    for value in _steps(sides[1], both):
-        y = place_y(value)
-        parts.append(f'<line x1="{_LEFT}" x2="{_LEFT + _WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="{_RULE}"/>')
-        parts.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>')
+    parts += _grid([(value, place_x(value)) for value in _steps(ends, logarithmic)],
+                   [(value, place_y(value)) for value in _steps(up_ends, both)])  # fmt: skip
     if diagonal:
         corners = [(place_x(end), place_y(end)) for end in ends]
         parts.append(_line(corners, "#9aa5b1", "4 4"))
     for number, (name, xs, ys) in enumerate(lines):
-        colour = COLOURS[number % len(COLOURS)]
         step = max(1, len(xs) // _MOST)
         points = [(place_x(x), place_y(y)) for x, y in zip(xs[::step], ys[::step], strict=True)]
-        parts.append(_line(points, colour))
-        if dots:
-            parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in points]
-        y = _TOP + 16 + 16 * number
-        parts.append(
-            f'<text x="{_LEFT + _WIDTH - 8}" y="{y}" text-anchor="end" fill="{colour}">{name}</text>'
-        )
+        parts += _curve(number, name, points, dots=dots)
     middle, low = _TOP + _HEIGHT / 2, _TOP + _HEIGHT + 40
     parts.append(f'<text x="{_LEFT + _WIDTH / 2}" y="{low}" text-anchor="middle">{along}</text>')
     parts.append(f'<text transform="translate(16 {middle}) rotate(-90)" text-anchor="middle">{up}</text>')
@@ -76,6 +64,27 @@ def plot(
         f'font-family="sans-serif" font-size="12" fill="{_INK}">'
         f'<rect width="100%" height="100%" fill="#ffffff"/>{"".join(parts)}</svg>\n'
     )
+
+
+def _grid(along: Sequence[Point], up: Sequence[Point]) -> Iterator[str]:
+    """Give lines and figures at values of both axes: (value, place)."""
+    right, bottom = _LEFT + _WIDTH, _TOP + _HEIGHT
+    for value, x in along:
+        yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{bottom}" stroke="{_RULE}"/>'
+        yield f'<text x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{value:g}</text>'
+    for value, y in up:
+        yield f'<line x1="{_LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}" stroke="{_RULE}"/>'
+        yield f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>'
+
+
+def _curve(number: int, name: str, points: Sequence[Point], *, dots: bool) -> Iterator[str]:
+    """Give a line and its name, in the colour of its number."""
+    colour = COLOURS[number % len(COLOURS)]
+    yield _line(points, colour)
+    if dots:
+        yield from (f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in points)
+    top = _TOP + 16 + 16 * number
+    yield f'<text x="{_LEFT + _WIDTH - 8}" y="{top}" text-anchor="end" fill="{colour}">{name}</text>'
 
 
 def _place(ends: tuple[float, float], logarithmic: bool, start: float, length: float) -> Any:
@@ -94,7 +103,7 @@ def _steps(ends: tuple[float, float], logarithmic: bool) -> list[float]:
     return [ends[0] + (ends[1] - ends[0]) * n / 5 for n in range(6)]
 
 
-def _line(points: Sequence[tuple[float, float]], colour: str, dashes: str = "") -> str:
+def _line(points: Sequence[Point], colour: str, dashes: str = "") -> str:
     dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
     joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     return f'<polyline points="{joined}" fill="none" stroke="{colour}" stroke-width="2"{dashed}/>'
