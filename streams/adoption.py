@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from monitor.core.events import ALSO, Event
-from streams.journal import facts_of, tick_of
+from streams.journal import facts_of, is_at_once, tick_of
 from streams.ports import Codec, Engine, JournalRow
 from streams.recall import earlier, note_passed
 from streams.states import Key, StateCache
@@ -26,8 +26,8 @@ class Refill(Protocol):
     def feed(self, event: Event) -> None:
         """Take an event in."""
 
-    def elapse(self, time_ms: int) -> None:
-        """Let time pass."""
+    def elapse(self, time_ms: int, *, at_once: bool) -> None:
+        """Let time pass; see `StateCache.due`."""
 
     def keys(self) -> Iterator[Key]:
         """Give the subjects that have something to be handed over."""
@@ -104,7 +104,7 @@ def fill(
         if since_ms is None and first > 1:
             since_ms = event.time_ms
         if event.kind == "tick":
-            refill.elapse(event.time_ms)
+            refill.elapse(event.time_ms, at_once=is_at_once(event))
         else:
             refill.feed(event)
         if not count % _TELL_EVERY:

@@ -221,6 +221,10 @@ class Committer:
         yield from self.store.rows(first)
         yield from (row for row in list(self._pending) if row.seq >= first)
 
+    def would_turn(self, event: Event) -> bool:
+        """Tell whether a person's step would put another configuration into force, changing nothing."""
+        return self._steps is not None and self._steps.would_turn(event)
+
     @property
     def turn(self) -> Turn | None:
         """What the event just journaled puts into force; `adopt` is to follow before the next one."""

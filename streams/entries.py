@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from monitor.core.events import Event
 from streams.ports import Record
 from streams.wire import Answer
 
@@ -63,6 +64,9 @@ class Models(Protocol):
     @property
     def in_force(self) -> str:
         """Name of the versions that score the next event; empty: there are none yet."""
+
+    def would_turn(self, event: Event) -> bool:
+        """Tell whether a step would put another configuration into force; all before it is settled."""
 
     def may_turn(self, time_ms: int, payments: int) -> bool:
         """Tell whether a tick may put others into force, `payments` being on their way before it."""

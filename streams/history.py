@@ -8,8 +8,9 @@ from typing import Any, cast
 from monitor.core.events import Event
 from monitor.core.refill import Refill
 from monitor.core.rule_life import TURNS
+from monitor.core.schedules import is_due, leisure_ms
 from monitor.database import Database, PostgresDatabase
-from streams.journal import facts_of, tick_of
+from streams.journal import facts_of, is_at_once, tick_of
 from streams.ports import Codec, Engine, JournalRow, Progress
 from streams.progress import progress_of
 from streams.scoring import name_at
@@ -74,6 +75,7 @@ class _Past:
         self.use(seq + 1)
         assert self.engine is not None
         self.state = self.engine.restore(CUSTOMER, packed)
+        self.state.leisure_ms = leisure_ms(CUSTOMER, self.customer_id)
 
     def use(self, seq: int) -> None:
         """Take the engine in force at a journal position."""
@@ -83,9 +85,9 @@ class _Past:
             return
         former, self.engine, self._scoring = self.engine, self.engine_for(digest, scoring), scoring
         if digest != self._hash and self.state is not None:
-            packed, due_ms = self.state.pack(), self.state.due_ms
-            self.state = self.engine.restore(CUSTOMER, packed)
-            self.state.due_ms = due_ms
+            former_state = self.state
+            self.state = self.engine.restore(CUSTOMER, former_state.pack())
+            self.state.due_ms, self.state.leisure_ms = former_state.due_ms, former_state.leisure_ms
             self._fill(former, begin - 1)
         self._hash = digest
 
@@ -99,7 +101,7 @@ class _Past:
             if seq <= head - rows:
                 continue
             if event.kind == "tick":
-                refill.elapse(event.time_ms)
+                refill.elapse(event.time_ms, at_once=is_at_once(event))
             else:
                 refill.feed(event)
         if key in set(refill.keys()):
@@ -115,11 +117,12 @@ class _Past:
         event.facts = facts_of(row)  # first: they say whom an officer's action is about
         self._seen.append((row.seq, event))
         if event.kind == "tick":
-            if self.state is not None and self.state.due_ms and self.state.due_ms <= event.time_ms:
+            if self.state is not None and is_due(self.state, event.time_ms, at_once=is_at_once(event)):
                 self.engine.tick(event.time_ms, CUSTOMER, self.customer_id, self.state)
         elif (CUSTOMER, self.customer_id) in self.engine.subjects(event):
             if self.state is None:
                 self.state = self.engine.new_state(CUSTOMER)
+                self.state.leisure_ms = leisure_ms(CUSTOMER, self.customer_id)
             self.engine.assess(event, CUSTOMER, self.customer_id, self.state)
 
 

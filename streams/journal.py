@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -18,6 +19,7 @@ GENESIS = bytes(32)
 
 _FRAME = struct.Struct(">qqqiiq")
 _TICK = b'{"event_id":"tick-'
+_AT_ONCE = "-all"
 _encode = msgspec.msgpack.encode
 _decode = msgspec.msgpack.decode
 
@@ -88,15 +90,20 @@ def features_of(row: JournalRow) -> bytes:
     return features
 
 
-def tick(time_ms: int) -> Event:
+def tick(time_ms: int, *, at_once: bool = False) -> Event:
     """Return the event that lets time pass; the same moment twice is the same event.
+
+    Parameters
+    ----------
+    at_once
+        Schedules that fell due by then are asked of everybody, not of one after another.
 
     Examples
     --------
     >>> tick(0).body
     b'{"event_id":"tick-0","event_type":"tick","occurred_at":"1970-01-01T00:00:00+00:00","source_system":"riskmon"}'
     """
-    name = f"tick-{time_ms}"
+    name = f"tick-{time_ms}{_AT_ONCE if at_once else ''}"
     body = {
         "event_id": name,
         "event_type": "tick",
@@ -113,21 +120,31 @@ def tick(time_ms: int) -> Event:
     )
 
 
-def due_tick(stream_time_ms: int, time_ms: int, every_ms: int) -> Event | None:
-    """Return the tick that an event brings with it: the stream passed a multiple of `every_ms`.
+def is_at_once(event: Event) -> bool:
+    """Tell whether an event is a tick that asks everybody's schedules."""
+    return event.kind == "tick" and event.id.endswith(_AT_ONCE)
 
-    None for the first event of all, for one that is not newer, and where there are no ticks (0).
+
+def due_ticks(stream_time_ms: int, time_ms: int, every_ms: int, *, is_turn: bool = False) -> Iterator[Event]:
+    """Give the ticks that come before an event: none before the first event of all.
+
+    One where it brings the stream past a multiple of `every_ms` (0: never). And one at once where it
+    puts other rules into force (`is_turn`): what fell due before is asked by the rules of then.
 
     Examples
     --------
-    >>> due_tick(59_000, 125_000, 60_000).time_ms
-    120000
-    >>> due_tick(59_000, 59_500, 60_000), due_tick(0, 125_000, 60_000), due_tick(59_000, 125_000, 0)
-    (None, None, None)
+    >>> [found.id for found in due_ticks(59_000, 125_000, 60_000, is_turn=True)]
+    ['tick-120000', 'tick-120000-all']
+    >>> [*due_ticks(59_000, 59_500, 60_000), *due_ticks(0, 125_000, 60_000), *due_ticks(59_000, 125_000, 0)]
+    []
     """
-    if not every_ms or not stream_time_ms or time_ms // every_ms <= stream_time_ms // every_ms:
-        return None
-    return tick(time_ms // every_ms * every_ms)
+    if not stream_time_ms:
+        return
+    if every_ms and time_ms // every_ms > stream_time_ms // every_ms:
+        stream_time_ms = time_ms // every_ms * every_ms
+        yield tick(stream_time_ms)
+    if is_turn:
+        yield tick(stream_time_ms, at_once=True)
 
 
 def tick_of(body: bytes) -> Event | None:
@@ -138,8 +155,11 @@ def tick_of(body: bytes) -> Event | None:
     >>> tick_of(tick(3_600_000).body) == tick(3_600_000), tick_of(b"{}")
     (True, None)
     """
-    digits = body[len(_TICK) :].partition(b'"')[0]
-    if not (body.startswith(_TICK) and digits.isdigit()):
+    if not body.startswith(_TICK):
         return None
-    event = tick(int(digits))
+    name = body[len(_TICK) :].partition(b'"')[0]
+    digits = name.removesuffix(_AT_ONCE.encode())
+    if not digits.isdigit():
+        return None
+    event = tick(int(digits), at_once=digits != name)
     return event if event.body == body else None

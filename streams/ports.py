@@ -90,10 +90,16 @@ class StateRow(NamedTuple):
 
 
 class State(Protocol):
-    """What the engine remembers of a subject; the runtime sets `seq`, the engine `due_ms`."""
+    """What the engine remembers of a subject; `seq` and `leisure_ms` are set by the runtime."""
 
     seq: int
     due_ms: int
+    leisure_ms: int
+    """How much later than others the subject may be looked at, where that makes no difference."""
+
+    @property
+    def due_at_once_ms(self) -> int:
+        """As `due_ms`, without the leisure."""
 
     def pack(self) -> bytes:
         """Return the snapshot, without `seq` and `due_ms`; equal states give equal bytes."""

@@ -15,10 +15,11 @@ from typing import Any, TypeVar
 
 from monitor.core.assessment import Assessment
 from monitor.core.events import Event
+from monitor.core.rule_life import TURNS
 from streams.adoption import Past, fill
 from streams.commit import Committer
 from streams.faults import Fault, Rejection
-from streams.journal import due_tick, facts_of, position, tick, tick_of
+from streams.journal import due_ticks, facts_of, is_at_once, position, tick, tick_of
 from streams.learners import Learning
 from streams.ports import (
     Codec,
@@ -151,8 +152,13 @@ class Processor:
             self._pass_with(batch[0])
             return self._commit(batch, lambda _: rejection, notes)
 
-    def tick(self, time_ms: int, received_ms: int = 0) -> None:
+    def tick(self, time_ms: int, received_ms: int = 0, *, at_once: bool = False) -> None:
         """Let time pass: fire every timer due by then, and commit. The same moment again does nothing.
+
+        Parameters
+        ----------
+        at_once
+            Everybody's schedules are asked, not one after another's.
 
         Raises
         ------
@@ -160,7 +166,7 @@ class Processor:
             Nothing was kept; the same call may be repeated later.
         """
         self._heal()
-        self._commit([Record(b"", received_ms=received_ms)], lambda _: tick(time_ms), None)
+        self._commit([Record(b"", received_ms=received_ms)], lambda _: tick(time_ms, at_once=at_once), None)
 
     def close(self) -> None:
         """Write every unwritten snapshot, so that the next start has nothing to replay."""
@@ -187,7 +193,7 @@ class Processor:
         with its rulebook, so that each part is recomputed under the rules of its day.
         """
         self._heal()
-        self._transact(lambda: self._change(engine, codec or self._codec, 0))
+        self._transact(lambda: self._adopt(engine, codec or self._codec))
 
     @property
     def needs_approval(self) -> bool:
@@ -209,6 +215,12 @@ class Processor:
             self._engine, self._codec = self._rulebooks.parts(rulebooks[-1][1])
             self._scoring = ""
             self._rulebooks.take_force(rulebooks[-1][1])
+
+    def _adopt(self, engine: Engine, codec: Codec) -> None:
+        """Go on by another engine and codec, after everything that fell due by the former."""
+        if time_ms := self.progress.stream_time_ms:
+            self._pass_time(tick(time_ms, at_once=True), 0)
+        self._change(engine, codec, 0)
 
     def _change(self, engine: Engine, codec: Codec, rows: int) -> None:
         """Go on by another engine and codec from the next event on, inside the transaction."""
@@ -287,10 +299,15 @@ class Processor:
         seq = known.get(event.ref) or self.store.index.get_unsealed(event.ref)
         if seq is not None:
             return self._committer.answer_again(event, seq)
-        if passed := due_tick(self.progress.stream_time_ms, event.time_ms, self._tick_every_ms):
+        for passed in self._brought(event):
             # Also where the event is then refused: when time passes must not depend on alerts.
             self._pass_time(passed, record.received_ms)
         return self._committer.act(event) or self._accept(event, record.received_ms)
+
+    def _brought(self, event: Event) -> Iterator[Event]:
+        """Give the ticks that come before an event."""
+        is_turn = event.kind in TURNS and self._committer.would_turn(event)
+        return due_ticks(self.progress.stream_time_ms, event.time_ms, self._tick_every_ms, is_turn=is_turn)
 
     def _decoded(self, body: bytes) -> Any:
         return self._codec.decode(body)
@@ -332,14 +349,14 @@ class Processor:
     def _pass_time(self, event: Event, received_ms: int) -> None:
         self.progress.stream_time_ms = max(self.progress.stream_time_ms, event.time_ms)
         if not self.store.index.find([event.ref]):
-            fired = self._fire(event.time_ms, self.progress.head + 1)
+            fired = self._fire(event, self.progress.head + 1)
             self._committer.pass_time(event, fired, received_ms)
             self._versions.follow(event, self.progress.head, b"")
             self._score_with(self.progress.head + 1)
 
-    def _fire(self, time_ms: int, seq: int) -> Iterator[Assessment]:
-        for key, state in self._states.due(time_ms, seq):
-            assessments = self._engine.tick(time_ms, *key, state)
+    def _fire(self, event: Event, seq: int) -> Iterator[Assessment]:
+        for key, state in self._states.due(event.time_ms, seq, at_once=is_at_once(event)):
+            assessments = self._engine.tick(event.time_ms, *key, state)
             self._states.changed(key, state, seq)
             yield from assessments
 
@@ -359,9 +376,7 @@ class Processor:
             return
         self._score_with(row.seq)
         if event.kind == "tick":
-            for key, state in self._states.due(event.time_ms, row.seq):
-                self._engine.tick(event.time_ms, *key, state)
-                self._states.changed(key, state, row.seq)
+            list(self._fire(event, row.seq))
             return
         event.facts = facts_of(row)
         for key in self._engine.subjects(event):
@@ -373,10 +388,9 @@ class Processor:
     def _pass_with(self, record: Record) -> None:
         """Let time pass as it does with an event, though the engine fails on this one."""
         event = self._read(record)
-        if type(event) is Event and (
-            passed := due_tick(self.progress.stream_time_ms, event.time_ms, self._tick_every_ms)
-        ):
-            self.tick(passed.time_ms, record.received_ms)
+        if type(event) is Event:
+            for passed in self._brought(event):
+                self.tick(passed.time_ms, record.received_ms, at_once=is_at_once(passed))
 
     def _failed(self, record: Record, error: Exception) -> Rejection:
         event = self._read(record)

@@ -82,24 +82,24 @@ class RuleSteps:
         ------
         StepRefusedError
         """
-        data, digest = event.data, str(event.data.configuration)
-        reason = (data.reason or "").strip()
-        fact = self.life.take(
-            event.kind, digest, data.actor or "", reason, event.time_ms, self._rulebooks.needs_approval
-        )
-        if event.kind != REJECTED and (problem := self._rulebooks.problem(digest)):
-            raise StepRefusedError(f"cannot use {digest[:12]}: {problem}")
+        fact, data = self._fact(event), event.data
+        digest = fact["hash"]
         if event.kind in TURNS:
-            rows = int(data.backfill or 0)
-            if rows and not self._rulebooks.fills:
-                raise StepRefusedError(
-                    f"backfill: expected 0, was {rows}: a cluster's windows begin at the change"
-                )
-            self.turn = Turn(digest, event.time_ms, rows, fact)
+            self.turn = Turn(digest, event.time_ms, int(data.backfill or 0), fact)
             return
         if event.kind == PROPOSED:
             fact |= {"changes": dict(self._rulebooks.changes(fact["from"], digest)), "note": data.note or ""}
         self._note(event.time_ms, fact)
+
+    def would_turn(self, event: Event) -> bool:
+        """Tell whether the event would put another configuration into force, changing nothing."""
+        if event.kind not in TURNS:
+            return False
+        try:
+            self._fact(event)
+        except StepRefusedError:
+            return False
+        return True
 
     def took_force(self, digest: str, time_ms: int, windows: Mapping[str, Any]) -> None:
         """Write down that a configuration came into force, by a person's step or by the files at a start."""
@@ -110,6 +110,21 @@ class RuleSteps:
             fact = fact | {"changes": dict(self._rulebooks.changes(before, digest)), "windows": dict(windows)}
         self._note(turn.time_ms if turn else time_ms, fact)
         self._rulebooks.take_force(digest)
+
+    def _fact(self, event: Event) -> dict[str, Any]:
+        """Return what is to be noted of a step, changing nothing; raises what refuses it."""
+        data, digest = event.data, str(event.data.configuration)
+        reason = (data.reason or "").strip()
+        fact = self.life.take(
+            event.kind, digest, data.actor or "", reason, event.time_ms, self._rulebooks.needs_approval
+        )
+        if event.kind != REJECTED and (problem := self._rulebooks.problem(digest)):
+            raise StepRefusedError(f"cannot use {digest[:12]}: {problem}")
+        if event.kind in TURNS and data.backfill and not self._rulebooks.fills:
+            raise StepRefusedError(
+                f"backfill: expected 0, was {data.backfill}: a cluster's windows begin at the change"
+            )
+        return fact
 
     def _note(self, time_ms: int, fact: dict[str, Any]) -> None:
         self._ledger.append(time_ms, ENTRY, f"configuration:{fact['hash']}", fact)

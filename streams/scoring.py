@@ -106,6 +106,10 @@ class Versions:
         """Return what a name stands for."""
         return parts_of(name, self._committer.store.artifact)
 
+    def would_turn(self, event: Event) -> bool:
+        """Tell whether a person's step would put another configuration into force."""
+        return self._committer.would_turn(event)
+
     def may_turn(self, time_ms: int, payments: int) -> bool:
         """Tell whether a tick may put other versions into force.
 

@@ -14,10 +14,10 @@ from typing import Any
 
 from alerts.desk import ACTIONS
 from monitor.core.events import Event
-from monitor.core.rule_life import STEPS
+from monitor.core.rule_life import STEPS, TURNS
 from monitor.core.scorer import LEARNS
 from streams.entries import CUSTOMER, DESK, Entry, Memory, Models, Place, in_force
-from streams.journal import due_tick
+from streams.journal import due_ticks, is_at_once, tick
 from streams.ports import Codec, Engine, Record
 from streams.recall import earlier, note_passed
 from streams.wire import Adopt, Answer, Answers, Item, Tick, Work, partition_of
@@ -144,7 +144,7 @@ class Sequencer:
         subjects = self._concerned(what) if is_action else None
         if is_action and subjects is None and self.entries:
             return False  # its alert may be on its way
-        if self._pass_time(record, what, position):
+        if (what.kind in TURNS and self.entries) or self._pass_time(record, what, position):
             return False
         self._stream_time_ms = max(self._stream_time_ms, what.time_ms)
         if what.kind == "tick":
@@ -171,6 +171,9 @@ class Sequencer:
         if self._memory.needs_approval(self._configuration):
             # A desk announced it before this one came into force.
             digest = self._configuration
+        is_other = digest != self._configuration and self._stream_time_ms > 0
+        if is_other and self._bring(tick(self._stream_time_ms, at_once=True), 0, position):
+            return False
         self._adopt(digest, position)
         return True
 
@@ -277,22 +280,30 @@ class Sequencer:
         if type(entry.what) is Event and not entry.is_duplicate:
             self._events[entry.what.ref] = entry
             self._payments += entry.what.kind in LEARNS
-        if entry.answered and not entry.waiting:
-            entry.answered.set()
+        entry.tell_waiting()
 
     def _pass_time(self, record: Record, event: Event, position: int) -> bool:
-        """Send the tick that an event brings; True where the event has to wait until it is settled."""
-        passed = due_tick(self._stream_time_ms, event.time_ms, self._tick_every_ms)
-        if passed is None or passed.ref == event.ref:
+        """Send the ticks that an event brings; True where the event has to wait until they are settled."""
+        is_turn = event.kind in TURNS and self._models.would_turn(event)
+        every_ms = self._tick_every_ms
+        for passed in due_ticks(self._stream_time_ms, event.time_ms, every_ms, is_turn=is_turn):
+            if passed.ref != event.ref and self._bring(passed, record.received_ms, position):
+                return True
+        return False
+
+    def _bring(self, passed: Event, received_ms: int, position: int) -> bool:
+        """Send a tick before the record it comes with, once; True where the record has to wait."""
+        if is_at_once(passed) and (passed.ref in self._events or self._memory.known([passed.ref])):
             return False
         self._stream_time_ms = max(self._stream_time_ms, passed.time_ms)
-        # Where it is settled alone, reading goes on with the record, which then brings no tick.
-        tick_record = Record(passed.body, received_ms=record.received_ms)
-        self._tick(Entry(self._next(), tick_record, passed, position - 1, is_brought=True))
+        # Where it is settled alone, reading goes on with the record, which then does not bring it.
+        record = Record(passed.body, received_ms=received_ms)
+        self._tick(Entry(self._next(), record, passed, position - 1, is_brought=True))
         return self._is_turning
 
     def _tick(self, entry: Entry) -> None:
-        self._everywhere(entry, self._engine.timed, Tick(entry.order, entry.what.time_ms))
+        order, passed = entry.order, entry.what
+        self._everywhere(entry, self._engine.timed, Tick(order, passed.time_ms, is_at_once(passed)))
         self._append(entry)
         # Versions come with ticks. Only where one may come now must the next event wait and see.
         self._is_turning = self._models.may_turn(entry.what.time_ms, self._payments)

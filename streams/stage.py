@@ -15,6 +15,7 @@ import msgspec
 
 from monitor.core.assessment import Assessment
 from monitor.core.events import Event
+from monitor.core.schedules import is_due
 from streams.ports import Codec, Engine, Snapshots, StateRow
 from streams.states import Key, StateCache
 from streams.wire import Adopt, Answer, Answers, Facts, Item, Tick, Work
@@ -230,7 +231,7 @@ class StagePartition:
         return True
 
     def _tick(self, item: Tick, out: Output) -> None:
-        for key, state in self._opened.due(item.time_ms, item.order):
+        for key, state in self._opened.due(item.time_ms, item.order, at_once=item.at_once):
             due_ms = state.due_ms
             try:
                 assessments = self._engine.tick(item.time_ms, *key, state)
@@ -301,7 +302,7 @@ class StagePartition:
                 if item.subject_id != key[1]:
                     continue
                 self._engine.assess(self._event(item, facts), *key, state)
-            elif 0 < state.due_ms <= item.time_ms:
+            elif is_due(state, item.time_ms, at_once=item.at_once):
                 self._engine.tick(item.time_ms, *key, state)
             else:
                 continue

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from heapq import heapify, heappop, heappush
 from typing import Any
 
+from monitor.core.schedules import LEISURE_MS, is_due, leisure_ms
 from streams.ports import Engine, Snapshots, StateRow
 
 Key = tuple[str, str]
@@ -71,27 +72,33 @@ class StateCache:
     def stored(self, key: Key) -> Any:
         """Return the state of a subject as its snapshot has it, or new; memory keeps what it has."""
         row = self._store.state(*key)
-        if row is None:
-            return self._engine.new_state(key[0])
-        state = self._engine.restore(key[0], row.packed)
-        state.seq, state.due_ms = row.seq, row.due_ms
+        state = self._engine.restore(key[0], row.packed) if row else self._engine.new_state(key[0])
+        state.leisure_ms = leisure_ms(*key)
+        if row is not None:
+            state.seq, state.due_ms = row.seq, row.due_ms
         return state
 
-    def due(self, time_ms: int, seq: int) -> list[tuple[Key, Any]]:
+    def due(self, time_ms: int, seq: int, *, at_once: bool = False) -> list[tuple[Key, Any]]:
         """Return the subjects with a timer due by then, in order of (due time, kind, id).
 
         Subjects that include the tick at journal position `seq` already are left alone.
+
+        Parameters
+        ----------
+        at_once
+            Those as well that might be asked later, at leisure.
         """
         ready: list[tuple[int, Key, Any]] = []
         passed: list[tuple[int, Key]] = []
-        while self._timers and self._timers[0][0] <= time_ms:
+        until_ms = time_ms + LEISURE_MS if at_once else time_ms
+        while self._timers and self._timers[0][0] <= until_ms:
             queued, kind, subject_id = heappop(self._timers)
             key = (kind, subject_id)
             if self._queued.get(key) != queued:
                 continue
             del self._queued[key]
             state = self.get(key)
-            if state.due_ms and state.due_ms <= time_ms and state.seq < seq:
+            if is_due(state, time_ms, at_once=at_once) and state.seq < seq:
                 ready.append((state.due_ms, key, state))
             elif state.due_ms:
                 passed.append((state.due_ms, key))

@@ -19,7 +19,7 @@ from monitor.core.models.scale import ARTIFACT as SCALE
 from monitor.database import Database, PostgresDatabase, streamed
 from streams.crowd import IN_FORCE
 from streams.findings import are_findings_kept
-from streams.journal import GENESIS, row_hash, tick_of
+from streams.journal import GENESIS, is_at_once, row_hash, tick_of
 from streams.learning import ARTIFACT
 from streams.ports import JournalRow, Progress, Record, State
 from streams.processor import Processor
@@ -255,7 +255,7 @@ def _replay(
             yield from _take_force(processor, adopt, *later.pop(0))
         event = tick_of(batch[0].body)
         if event:
-            processor.tick(event.time_ms, batch[0].received_ms)
+            processor.tick(event.time_ms, batch[0].received_ms, at_once=is_at_once(event))
         else:
             outcomes = processor.process([Record(row.body, received_ms=row.received_ms) for row in batch])
             for row, outcome in zip(batch, outcomes, strict=True):

@@ -40,6 +40,8 @@ class Tick(msgspec.Struct, array_like=True, tag=1, frozen=True):
 
     order: int
     time_ms: int
+    at_once: bool = False
+    """Schedules are asked of everybody, not of one after another."""
 
 
 class Adopt(msgspec.Struct, array_like=True, tag=2, frozen=True):

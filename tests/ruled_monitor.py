@@ -96,13 +96,16 @@ def life(monitor: Opened) -> RuleLife:
 
 
 def windows(monitor: Opened) -> dict[tuple[str, str], Any]:
-    """What every subject remembers for the rules in force; written first."""
+    """What every subject remembers for the rules in force as of now; written first."""
     monitor.processor.close()
     engine = monitor.processor._engine
     rows = monitor.store.db.execute("SELECT kind, id, packed FROM states ORDER BY kind, id")
     found = {}
     for kind, name, packed in rows:
-        plain = msgspec.msgpack.decode(engine.restore(kind, packed).pack(), strict=False)
+        state = engine.restore(kind, packed)
+        # What is too old is dropped when something happens: that differs with the rules, too.
+        state.now_ms = monitor.processor.progress.stream_time_ms
+        plain = msgspec.msgpack.decode(state.pack(), strict=False)
         found[kind, name] = plain[7]
     return {key: slots for key, slots in found.items() if slots}
 

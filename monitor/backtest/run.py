@@ -32,7 +32,7 @@ from monitor.core.events import Event
 from monitor.core.known import setters
 from monitor.core.rating_config import DAY_MS
 from rules.vocabulary import load_vocabulary
-from streams.journal import facts_of, tick_of
+from streams.journal import facts_of, is_at_once, tick_of
 from streams.memory import prepare_memory
 from streams.ports import JournalRow
 from streams.recall import earlier, note_passed
@@ -190,13 +190,13 @@ class _Replay:
         return facts is not None
 
     def _pass_time(self, event: Event, seq: int) -> None:
-        for assessment in self._fire(event.time_ms, seq):
+        for assessment in self._fire(event, seq):
             self._follow(assessment)
         self._desk.tick(event.time_ms)
 
-    def _fire(self, time_ms: int, seq: int) -> Iterator[Assessment]:
-        for key, state in self._states.due(time_ms, seq):
-            assessments = self._engine.tick(time_ms, *key, state)
+    def _fire(self, event: Event, seq: int) -> Iterator[Assessment]:
+        for key, state in self._states.due(event.time_ms, seq, at_once=is_at_once(event)):
+            assessments = self._engine.tick(event.time_ms, *key, state)
             self._states.changed(key, state, seq)
             yield from assessments
 

@@ -29,7 +29,7 @@ from monitor.core.rating import Rater
 from monitor.core.rerating import ACTION, Rerating
 from monitor.core.routes import CUSTOMER, Routes
 from monitor.core.runtime import NAMES, evidence
-from monitor.core.schedules import arm, next_due, taken_due
+from monitor.core.schedules import arm, first_due, look_up_due, taken_due
 from monitor.core.scorer import LEARNS, NOTHING_HEARD, Scorer
 from monitor.core.state import Plan, State, restore
 from monitor.core.words import Words
@@ -158,7 +158,7 @@ class Engine:
                 answer.too_late = True
                 state.remember(ref, 0.0, plain_answer(answer), self.grace_ms)
                 return answer
-        elif state.due_ms and state.due_ms <= time_ms:
+        elif 0 < state.due_ms <= time_ms or 0 < state.schedule_ms <= time_ms:
             self._fire(state, time_ms, answer)
         if time_ms > state.now_ms:
             state.now_ms = time_ms
@@ -196,7 +196,7 @@ class Engine:
         is_late = event.time_ms < state.now_ms
         if is_late and event.time_ms < state.now_ms - self.grace_ms:
             return
-        if state.timer_ms:
+        if first_due(state):
             self.elapse(event.time_ms, kind, subject_id, state)
         state.now_ms = max(state.now_ms, event.time_ms)
         is_passed = _is_passed(event, kind, subject_id)
@@ -222,7 +222,7 @@ class Engine:
 
     def rearm(self, state: State) -> None:
         """Set when a state falls due, after its timers were exchanged."""
-        state.timer_ms = next_due(state)
+        look_up_due(state)
         state.set_due()
 
     # Inside.
@@ -317,10 +317,8 @@ class Engine:
 
     def _fire(self, state: State, time_ms: int, answer: Assessment) -> None:
         """Let time pass up to `time_ms`: rules' timers and the rating's, in the order they fall due."""
-        while state.timer_ms and state.timer_ms <= time_ms:
-            # A timer that was cancelled, or whose rule is gone, leaves its due time behind.
-            due = state.timer_ms = next_due(state)
-            if not 0 < due <= time_ms:
+        while 0 < first_due(state) <= time_ms:
+            if not 0 < (due := look_up_due(state)) <= time_ms:
                 break
             self._rate_by_time(state, due - 1, answer)
             hits = self._expire(state, due, answer)
@@ -331,7 +329,7 @@ class Engine:
                 since = len(answer.rating)
                 self._rerating.on_timer(state, due, answer, hits)
                 self._echoes.of_ratings(None, state, answer, since)
-            state.timer_ms = next_due(state)
+            look_up_due(state)
         self._rate_by_time(state, time_ms, answer)
 
     def _rate_by_time(self, state: State, time_ms: int, answer: Assessment) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from monitor.core.engine import Engine
 from monitor.core.events import Event
 from monitor.core.routes import CUSTOMER
+from monitor.core.schedules import LEISURE_MS, is_due, leisure_ms
 from monitor.core.state import State
 from rules.echoes import MOMENTARY
 from rules.plan import SequenceSlot, SeriesSlot, Slot, StagePlan
@@ -75,6 +76,8 @@ class Refill:
         self._stages = stages | engine.attaching if CUSTOMER in stages else stages
         self._states: dict[Key, State] = {}
         self._due: list[tuple[int, Key]] = []
+        # Due time of the heap entry that counts for a subject; others of its entries are left overs.
+        self._watched: dict[Key, int] = {}
 
     def feed(self, event: Event) -> None:
         """Take an event in."""
@@ -83,15 +86,22 @@ class Refill:
                 state = self._states.get(key)
                 if state is None:
                     state = self._states[key] = self._engine.new_state(key[0])
+                    state.leisure_ms = leisure_ms(*key)
                 self._engine.feed(event, *key, state)
                 self._watch(key, state)
 
-    def elapse(self, time_ms: int) -> None:
-        """Let time pass: what fell due by then will not fall due again."""
-        while self._due and self._due[0][0] <= time_ms:
-            _, key = heappop(self._due)
+    def elapse(self, time_ms: int, *, at_once: bool) -> None:
+        """Let time pass: what fell due by then, at leisure or at once, will not fall due again."""
+        until_ms, seen = time_ms + LEISURE_MS if at_once else time_ms, []
+        while self._due and self._due[0][0] <= until_ms:
+            due_ms, key = heappop(self._due)
+            if self._watched.get(key) == due_ms:
+                del self._watched[key]
+                seen.append(key)
+        for key in seen:
             state = self._states[key]
-            self._engine.elapse(time_ms, *key, state)
+            if is_due(state, time_ms, at_once=at_once):
+                self._engine.elapse(time_ms, *key, state)
             self._watch(key, state)
 
     def keys(self) -> Iterator[Key]:
@@ -146,8 +156,10 @@ class Refill:
                 yield {"subject": one.stage, "window": one.text, "complete_ms": complete_ms}
 
     def _watch(self, key: Key, state: State) -> None:
-        if state.timer_ms:
-            heappush(self._due, (state.timer_ms, key))
+        state.set_due()
+        if state.due_ms and state.due_ms < self._watched.get(key, state.due_ms + 1):
+            self._watched[key] = state.due_ms
+            heappush(self._due, (state.due_ms, key))
 
 
 def _reach(slot: Slot) -> tuple[int, int]:

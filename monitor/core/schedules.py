@@ -2,16 +2,21 @@
 
 A schedule is armed by the first event (or tick) after its rule came into force and is due whenever
 its unit begins. It falls due like every timer: with its due time as event time, before the
-subject's next event or at the next tick, so that the answer is the same however ticks come.
+subject's next event or at a tick, so that the answer is the same however ticks come. But ticks look
+at a subject at leisure, some time after: it falls due for all of them at one moment.
 """
 
 from __future__ import annotations
 
 from typing import Any
+from zlib import crc32
 
 from monitor.core.periods import Periods
-from monitor.core.state import State
+from monitor.core.state import State, next_schedule
 from rules.plan import ScheduleSlot
+
+LEISURE_MS = 6 * 3_600_000
+"""Ticks have asked everybody's schedules by then, counted from their due time: before offices open."""
 
 
 def arm(state: State, periods: Periods, time_ms: int) -> None:
@@ -20,7 +25,7 @@ def arm(state: State, periods: Periods, time_ms: int) -> None:
         if state.slots[place] is None:
             due_ms = periods.next_ms(unit, time_ms)
             state.slots[place] = {"": [due_ms, 0]}
-            state.timer_ms = min(state.timer_ms or due_ms, due_ms)
+            state.schedule_ms = min(state.schedule_ms or due_ms, due_ms)
 
 
 def taken_due(state: State, periods: Periods, due_ms: int) -> list[tuple[int, int, int]]:
@@ -39,11 +44,39 @@ def taken_due(state: State, periods: Periods, due_ms: int) -> list[tuple[int, in
     return found
 
 
-def next_due(state: State) -> int:
-    """Return when the first timer or schedule falls due; 0 where there is none."""
+def first_due(state: State) -> int:
+    """Return when the first timer or schedule is thought to fall due; 0 where there is none."""
+    timer, schedule = state.timer_ms, state.schedule_ms
+    return timer if not schedule or 0 < timer < schedule else schedule
+
+
+def look_up_due(state: State) -> int:
+    """Set anew, and return, when the first timer or schedule falls due; 0 where there is none.
+
+    A timer that was cancelled, or whose rule is gone, leaves its due time behind.
+    """
     slots = state.slots
-    dues = [timer[0] for place, _ in state.plan.timed if slots[place] for timer in slots[place].values()]
-    return min(dues, default=0)
+    dues = [timer[0] for place in state.plan.timers if slots[place] for timer in slots[place].values()]
+    state.timer_ms, state.schedule_ms = min(dues, default=0), next_schedule(state)
+    return first_due(state)
+
+
+def leisure_ms(kind: str, subject_id: str) -> int:
+    """Return how long after its due time ticks ask a subject's schedules: less than `LEISURE_MS`.
+
+    By the id, so that it is the same everywhere and for ever.
+
+    Examples
+    --------
+    >>> leisure_ms("customer", "C-1"), leisure_ms("customer", "C-2")
+    (483938, 1000408)
+    """
+    return crc32(f"{kind} {subject_id}".encode()) % LEISURE_MS
+
+
+def is_due(state: State, time_ms: int, *, at_once: bool) -> bool:
+    """Tell whether a tick is to look at a subject: at its leisure, or at once."""
+    return 0 < (state.due_at_once_ms if at_once else state.due_ms) <= time_ms
 
 
 # Waits of business days or months, called by generated functions: key -> [due, reference, begun].

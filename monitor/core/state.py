@@ -55,6 +55,10 @@ class State:
         What is known of a place of payments.
     timer_ms
         When the first timer of a rule falls due; 0 = none.
+    schedule_ms
+        When the first schedule of a rule falls due; 0 = none.
+    leisure_ms
+        How much later than that the subject is looked at, where no event comes first.
     rating_ms
         When the rating may next change by time alone; 0 = never.
     due_ms
@@ -66,6 +70,7 @@ class State:
         "answers",
         "baseline",
         "due_ms",
+        "leisure_ms",
         "now_ms",
         "place",
         "plan",
@@ -75,6 +80,7 @@ class State:
         "rating_ms",
         "recent",
         "repute",
+        "schedule_ms",
         "seq",
         "slots",
         "spending",
@@ -92,6 +98,8 @@ class State:
         self.quiet: dict[str, int] = {}
         self.accounts: dict[str, dict[str, Any]] = {}
         self.timer_ms = 0
+        self.schedule_ms = 0
+        self.leisure_ms = 0
         self.rating_ms = 0
         self.due_ms = 0
         self.rating: RatingState | None = None
@@ -101,9 +109,20 @@ class State:
         self.place: Place | None = None
 
     def set_due(self) -> None:
-        """Set `due_ms` to whichever falls due first."""
-        timer, rating = self.timer_ms, self.rating_ms
-        self.due_ms = rating if not timer or 0 < rating < timer else timer
+        """Set `due_ms` to whichever falls due first; schedules may wait for `leisure_ms`."""
+        self.due_ms = self._due_ms(self.leisure_ms)
+
+    @property
+    def due_at_once_ms(self) -> int:
+        """When something falls due, where schedules do not wait; 0 = never."""
+        return self._due_ms(0)
+
+    def _due_ms(self, leisure_ms: int) -> int:
+        timer, rating, schedule = self.timer_ms, self.rating_ms, self.schedule_ms
+        due = rating if not timer or 0 < rating < timer else timer
+        if schedule and not 0 < due < schedule + leisure_ms:
+            due = schedule + leisure_ms
+        return due
 
     def remember(self, ref: int, score: float, answer: Any, grace_ms: int) -> None:
         """Keep the answer to an event; forget answers older than the grace period."""
@@ -187,7 +206,7 @@ class State:
 class Plan:
     """The layout of the states of one stage, ready for use."""
 
-    __slots__ = ("places", "schedules", "signatures", "slots", "timed")
+    __slots__ = ("places", "schedules", "signatures", "slots", "timed", "timers")
 
     def __init__(self, plan: StagePlan) -> None:
         self.slots: list[Slot] = plan.slots
@@ -197,6 +216,7 @@ class Plan:
             (n, one) for n, one in enumerate(plan.slots) if isinstance(one, TimerSlot | ScheduleSlot)
         )
         """Slots that fall due, by place; a state may be asked a thousand times whether one does."""
+        self.timers = tuple(n for n, one in self.timed if isinstance(one, TimerSlot))
         self.schedules = tuple((n, one.unit) for n, one in self.timed if isinstance(one, ScheduleSlot))
 
 
@@ -234,8 +254,15 @@ def restore(plan: Plan, packed: bytes) -> State:
     state.spending = Spending.restore(spending) if spending is not None else None
     state.repute = Repute.restore(repute) if repute is not None else None
     state.place = Place.restore(place) if place is not None else None
+    state.schedule_ms = next_schedule(state)
     state.set_due()
     return state
+
+
+def next_schedule(state: State) -> int:
+    """Return when the first schedule falls due; 0 where there is none."""
+    dues = [due for place, _ in state.plan.schedules for due, _ in (state.slots[place] or {}).values()]
+    return min(dues, default=0)
 
 
 def _packed(slot: Slot, held: Any, now_ms: int) -> Any:

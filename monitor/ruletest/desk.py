@@ -76,7 +76,7 @@ class _Played:
     def _happen(self, moment: Moment) -> Iterator[str]:
         step = moment.step
         if moment.event is None:
-            self.processor.tick(moment.time_ms)
+            self.processor.tick(moment.time_ms, at_once=True)
             return
         record = moment.record
         if step.alert_of:

@@ -64,7 +64,7 @@ def test_a_window_filled_from_the_whole_journal_is_complete(monitor):
 
 
 def test_a_window_filled_in_part_says_from_when_on_it_is_complete_until_it_is(monitor):
-    change(monitor, NEW, 30 * HOUR_MS, backfill=5)
+    change(monitor, NEW, 30 * HOUR_MS, backfill=6)
     begins = told(monitor)[0].removeprefix("sees events from ").partition(" h on")[0]
     full = float(begins) + 7 * 24
     assert told(monitor) == [f"sees events from {begins} h on, complete from {full:g} h on"]

@@ -115,6 +115,9 @@ class Nothing:
         rulebooks = self.committer.progress.rulebooks
         return rulebooks[-1][1] if rulebooks else ""
 
+    def would_turn(self, event):
+        return self.committer.would_turn(event)
+
     def may_turn(self, time_ms, payments):
         return False
 

@@ -18,6 +18,7 @@ from oracle_streams import CODEC, DAY_MS, GRACE_MS, HOUR_MS, engine_of, rule_sho
 
 from monitor.core.engine import Engine
 from monitor.core.periods import Periods
+from monitor.core.schedules import LEISURE_MS
 from streams.codec import encode
 
 ZONE = ZoneInfo("Europe/Berlin")
@@ -178,23 +179,29 @@ def record(kind: str, number: int, time_ms: int, loan: str) -> dict[str, Any]:
     return plain | {"loan_id": loan, "amount": "10.00", "currency": "EUR"}
 
 
-@given(st.sampled_from(STARTS), steps)
-def test_what_the_clock_asks_equals_a_brute_force_oracle(start_ms, stream):
+@given(st.sampled_from(STARTS), steps, st.sampled_from([0, 0, 1, 2 * HOUR_MS, LEISURE_MS]))
+def test_what_the_clock_asks_equals_a_brute_force_oracle(start_ms, stream, leisure_ms):
     oracle, state, latest_ms = Oracle(), engine().new_state("customer"), start_ms
+    state.leisure_ms = leisure_ms
     hits: list[tuple[str, int, int]] = []
+
+    def look() -> None:
+        """Tell as runners do: a tick touches those of whom something is due."""
+        if 0 < state.due_ms <= latest_ms:
+            found = engine().tick(latest_ms, "customer", "c", state)
+            hits.extend((hit.rule, hit.time_ms, hit.saw["seen"]) for one in found for hit in one.hits)
+            oracle.pass_time(latest_ms)
+        else:  # nobody waits in vain
+            assert all(due + leisure_ms > latest_ms for due in oracle.due.values())
+            assert all(due > latest_ms for _, due in oracle.waits.values())
+
     for number, step in enumerate(stream):
         if step["restart"]:
             due_ms, state = state.due_ms, engine().restore("customer", state.pack())
-            state.due_ms = due_ms
+            state.due_ms, state.leisure_ms = due_ms, leisure_ms
         latest_ms += step["ahead_ms"]
         if step["what"] == "tick":
-            if oracle.now_ms >= 0:
-                # As runners do: a tick touches those of whom something is due.
-                found = (
-                    engine().tick(latest_ms, "customer", "c", state) if 0 < state.due_ms <= latest_ms else []
-                )
-                oracle.pass_time(latest_ms)
-                hits += [(hit.rule, hit.time_ms, hit.saw["seen"]) for one in found for hit in one.hits]
+            look()
             continue
         time_ms = latest_ms - step["late_ms"]
         kind = "payment.transfer" if step["what"] == "reverse" else step["what"]
@@ -207,6 +214,8 @@ def test_what_the_clock_asks_equals_a_brute_force_oracle(start_ms, stream):
         assert answer.failures == []
         hits += [(hit.rule, hit.time_ms, hit.saw["seen"]) for hit in answer.hits]
         oracle.take(f"e{number}", kind, time_ms, step["loan"], undone)
+    latest_ms += DAY_MS
+    look()
     assert sorted(hits) == sorted(oracle.hits)
     assert [time_ms for _, time_ms, _ in hits] == sorted(time_ms for _, time_ms, _ in hits)
 

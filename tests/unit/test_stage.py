@@ -8,6 +8,7 @@ import orjson
 import pytest
 from stage_line import Rows, counting
 
+from monitor.core.schedules import leisure_ms
 from streams.stage import StagePartition
 from streams.testing import HOUR_MS
 from streams.wire import Adopt, Facts, Tick, Work
@@ -66,7 +67,7 @@ def test_what_a_stage_attaches_goes_to_who_waits_for_it():
 def test_a_failing_tick_is_answered_each_time_and_leaves_the_state_alone():
     tried = partition()
     out = tried.feed([ADOPT, work(2, 0), work(3, 1), Tick(4, 3 * HOUR_MS), Tick(5, 4 * HOUR_MS)])
-    due_ms = 1 + 2 * HOUR_MS
+    due_ms = 1 + 2 * HOUR_MS + leisure_ms("customer", "C-1") // 6
     found = [(answer.order, answer.due_ms, answer.failure) for answer in out.answers.answers[-2:]]
     assert found == [(order, due_ms, "the engine failed: ZeroDivisionError: tick") for order in (4, 5)]
     out = tried.feed([work(6, 5 * HOUR_MS)])
