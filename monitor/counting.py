@@ -40,6 +40,7 @@ COUNTED: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "rule_failures": ("Rules that failed on an event.", ("rule",)),
     "rule_findings": ("What payments that a live rule hit turned out to be.", ("rule", "verdict")),
     "drift_alarms": ("Features, or scores, that moved away from a model's training.", _DRIFT),
+    "lesson_failures": ("Events that a learner could not learn from.", ("learner",)),
     "rating_changes": ("Changes of grade; `none` before the first.", ("previous", "grade")),
     "alerts_raised": ("Alerts raised.", ("rule", "dimension", "severity")),
     "deliveries": ("Messages delivered from the outbox.", ("channel",)),
@@ -156,6 +157,10 @@ class CountingSensor(Sensor):
     def on_drift(self, model: str, feature: str, measure: str) -> None:
         """Count an alarm."""
         self.counts["drift_alarms"][model, feature, measure] += 1
+
+    def on_lesson_failure(self, learner: str) -> None:
+        """Count an event that was not learnt from."""
+        self.counts["lesson_failures"][learner,] += 1
 
     def on_alert(self, alert: Any) -> None:
         """Count a raised alert and how far behind its event it is."""

@@ -74,12 +74,16 @@ class Learners:
     def follow(self, lesson: Lesson) -> None:
         """See `Learning`; what cannot be learnt from is passed over."""
         seen = read(lesson.features)
-        for one in (self._learner, self._crowd, self._scaling):
+        learners: tuple[tuple[str, Learner | Crowd | Scaling], ...] = (
+            ("classifier", self._learner), ("populations", self._crowd), ("scales", self._scaling),
+        )  # fmt: skip
+        for name, one in learners:
             if lesson.seq > one.seq:
                 try:
                     one.follow(lesson, seen)
                 except Exception:
-                    log.exception("not_learnt seq=%d by=%s", lesson.seq, type(one).__name__)
+                    log.exception("not_learnt seq=%d by=%s", lesson.seq, name)
+                    self._learnt.failed.append(name)
 
     def turn(self, lesson: Lesson) -> Learnt:
         """See `Learning`."""
@@ -101,7 +105,7 @@ class Learners:
         """Return what was written since the last answer."""
         learner, crowd, scaling = self._learner, self._crowd, self._scaling
         answer, learnt = Learnt(), self._learnt
-        for name in ("archives", "epochs", "entries", "alarms", "kept"):
+        for name in ("archives", "epochs", "entries", "alarms", "kept", "failed"):
             written = getattr(learnt, name)
             setattr(answer, name, written.copy())
             written.clear()

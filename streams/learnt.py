@@ -76,6 +76,8 @@ class Learnt(msgspec.Struct, array_like=True):
         Model, feature and measure of each drift.
     kept
         What was learnt, by its key of the bookkeeping.
+    failed
+        Who could not learn from a lesson, once for each.
     agenda
         When they have something to say again.
     """
@@ -85,4 +87,5 @@ class Learnt(msgspec.Struct, array_like=True):
     entries: list[tuple[int, str, dict[str, Any]]] = []
     alarms: list[tuple[str, str, str]] = []
     kept: dict[str, bytes] = {}
+    failed: list[str] = []
     agenda: Agenda = msgspec.field(default_factory=Agenda)

@@ -313,6 +313,9 @@ class Sensor:
     def on_drift(self, model: str, feature: str, measure: str) -> None:
         """Note that a feature (or `score`) moved away from a model's training, by `psi` or `mean`."""
 
+    def on_lesson_failure(self, learner: str) -> None:
+        """Note that a learner could not learn from an event."""
+
     def on_queue(self, waiting: int) -> None:
         """Note how many records wait for the engine."""
 

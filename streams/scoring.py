@@ -183,6 +183,8 @@ class Versions:
             committer.ledger.append(time_ms, ENTRY, subject, fact)
         for alarm in learnt.alarms:
             committer.sensor.on_drift(*alarm)
+        for learner in learnt.failed:
+            committer.sensor.on_lesson_failure(learner)
         for key, value in learnt.kept.items():
             committer.store.put_meta(key, value)
         self._agenda, self._remaining = learnt.agenda, learnt.agenda.remaining

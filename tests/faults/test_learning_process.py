@@ -181,5 +181,7 @@ def test_what_cannot_be_learnt_from_is_passed_over(caplog):
     learners = Learners()
     with caplog.at_level(logging.ERROR):
         learners.follow(Lesson(1, 0, 1, b"", told=Told(7, True, 0, b"\x09")))
-    assert "not_learnt seq=1" in caplog.text
-    assert learners.keep(1).agenda.seq == 1
+    assert "not_learnt seq=1 by=classifier" in caplog.text
+    learnt = learners.keep(1)
+    assert (learnt.agenda.seq, learnt.failed) == (1, ["classifier"])
+    assert learners.keep(2).failed == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import orjson
 import pytest
@@ -17,6 +18,7 @@ from monitor.model_cards import model_versions
 from monitor.recompute import proof
 from monitor.settings import Settings
 from monitor.testing import START_MS, configuration, record
+from streams.crowd import Crowd
 from streams.ports import Outcome, Record
 from streams.stores.sqlite import read_only
 
@@ -150,3 +152,21 @@ def test_a_shift_of_all_amounts_is_an_alarm_in_ledger_and_metrics(tmp_path):
     }
     assert all(entry.time_ms >= START_MS + 4 * DAY_MS for entry in entries)
     assert sum(sensor.counts["drift_alarms"].values()) == len(entries)
+
+
+def test_an_event_that_populations_fail_on_is_counted_and_the_rest_is_learnt(tmp_path, monkeypatch):
+    follow = Crowd.follow
+
+    def fails_at_100(crowd: Crowd, lesson: Any, seen: Any) -> None:
+        if lesson.seq == 100:
+            raise ZeroDivisionError("as a defect would")
+        follow(crowd, lesson, seen)
+
+    monkeypatch.setattr(Crowd, "follow", fails_at_100)
+    sensor = CountingSensor()
+    opened = open_data(tmp_path, Settings(), quick(), sync="normal", tick_every_ms=HOUR_MS, sensor=sensor)
+    opened.processor.process([Record(body) for body in STREAM])
+    versions = len(opened.processor.progress.populations)
+    opened.store.db.close()
+    assert versions > 1
+    assert dict(sensor.counts["lesson_failures"]) == {("populations",): 1}
