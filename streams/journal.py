@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -125,8 +125,8 @@ def is_at_once(event: Event) -> bool:
     return event.kind == "tick" and event.id.endswith(_AT_ONCE)
 
 
-def due_ticks(stream_time_ms: int, time_ms: int, every_ms: int, *, is_turn: bool = False) -> Iterator[Event]:
-    """Give the ticks that come before an event: none before the first event of all.
+def due_ticks(stream_time_ms: int, time_ms: int, every_ms: int, *, is_turn: bool = False) -> Sequence[Event]:
+    """Return the ticks that come before an event: none before the first event of all.
 
     One where it brings the stream past a multiple of `every_ms` (0: never). And one at once where it
     puts other rules into force (`is_turn`): what fell due before is asked by the rules of then.
@@ -138,13 +138,16 @@ def due_ticks(stream_time_ms: int, time_ms: int, every_ms: int, *, is_turn: bool
     >>> [*due_ticks(59_000, 59_500, 60_000), *due_ticks(0, 125_000, 60_000), *due_ticks(59_000, 125_000, 0)]
     []
     """
-    if not stream_time_ms:
-        return
-    if every_ms and time_ms // every_ms > stream_time_ms // every_ms:
+    is_due = bool(every_ms) and time_ms // every_ms > stream_time_ms // every_ms
+    if not stream_time_ms or not (is_due or is_turn):
+        return ()
+    found = []
+    if is_due:
         stream_time_ms = time_ms // every_ms * every_ms
-        yield tick(stream_time_ms)
+        found.append(tick(stream_time_ms))
     if is_turn:
-        yield tick(stream_time_ms, at_once=True)
+        found.append(tick(stream_time_ms, at_once=True))
+    return found
 
 
 def tick_of(body: bytes) -> Event | None:

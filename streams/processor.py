@@ -299,15 +299,13 @@ class Processor:
         seq = known.get(event.ref) or self.store.index.get_unsealed(event.ref)
         if seq is not None:
             return self._committer.answer_again(event, seq)
-        for passed in self._brought(event):
+        is_turn = event.kind in TURNS and self._committer.would_turn(event)
+        for passed in due_ticks(
+            self.progress.stream_time_ms, event.time_ms, self._tick_every_ms, is_turn=is_turn
+        ):
             # Also where the event is then refused: when time passes must not depend on alerts.
             self._pass_time(passed, record.received_ms)
         return self._committer.act(event) or self._accept(event, record.received_ms)
-
-    def _brought(self, event: Event) -> Iterator[Event]:
-        """Give the ticks that come before an event."""
-        is_turn = event.kind in TURNS and self._committer.would_turn(event)
-        return due_ticks(self.progress.stream_time_ms, event.time_ms, self._tick_every_ms, is_turn=is_turn)
 
     def _decoded(self, body: bytes) -> Any:
         return self._codec.decode(body)
@@ -389,8 +387,8 @@ class Processor:
         """Let time pass as it does with an event, though the engine fails on this one."""
         event = self._read(record)
         if type(event) is Event:
-            for passed in self._brought(event):
-                self.tick(passed.time_ms, record.received_ms, at_once=is_at_once(passed))
+            for passed in due_ticks(self.progress.stream_time_ms, event.time_ms, self._tick_every_ms):
+                self.tick(passed.time_ms, record.received_ms)
 
     def _failed(self, record: Record, error: Exception) -> Rejection:
         event = self._read(record)

@@ -110,19 +110,16 @@ class State:
 
     def set_due(self) -> None:
         """Set `due_ms` to whichever falls due first; schedules may wait for `leisure_ms`."""
-        self.due_ms = self._due_ms(self.leisure_ms)
+        timer, rating, schedule = self.timer_ms, self.rating_ms, self.schedule_ms
+        due = rating if not timer or 0 < rating < timer else timer
+        if schedule and not 0 < due < schedule + self.leisure_ms:
+            due = schedule + self.leisure_ms
+        self.due_ms = due
 
     @property
     def due_at_once_ms(self) -> int:
         """When something falls due, where schedules do not wait; 0 = never."""
-        return self._due_ms(0)
-
-    def _due_ms(self, leisure_ms: int) -> int:
-        timer, rating, schedule = self.timer_ms, self.rating_ms, self.schedule_ms
-        due = rating if not timer or 0 < rating < timer else timer
-        if schedule and not 0 < due < schedule + leisure_ms:
-            due = schedule + leisure_ms
-        return due
+        return min((due for due in (self.timer_ms, self.rating_ms, self.schedule_ms) if due), default=0)
 
     def remember(self, ref: int, score: float, answer: Any, grace_ms: int) -> None:
         """Keep the answer to an event; forget answers older than the grace period."""
