@@ -76,6 +76,7 @@ class _Past:
         assert self.engine is not None
         self.state = self.engine.restore(CUSTOMER, packed)
         self.state.leisure_ms = leisure_ms(CUSTOMER, self.customer_id)
+        self.state.set_due()
 
     def use(self, seq: int) -> None:
         """Take the engine in force at a journal position."""

@@ -123,6 +123,21 @@ def test_before_rules_change_everybody_is_asked_by_those_of_then(tmp_path):
     assert proof(tmp_path) == []
 
 
+def test_who_is_still_to_be_asked_is_shown_so(tmp_path):
+    last = max((f"c{n}" for n in range(60)), key=lambda customer: leisure_ms("customer", customer))
+    with closing(rules_opened(tmp_path, FORMER)) as data:
+        send(data, [paid(n) for n in range(60)])
+        send(data, [record("e1", "auth.login", MONDAY_MS - HOUR_MS, customer_id="other")])
+        data.processor.close()
+        send(data, [record("e2", "auth.login", MONDAY_MS + 2 * HOUR_MS, customer_id="other")])
+        shown = customer_state(data.store.db, build_codec(FORMER), scoring_engines(data.store.db), last)
+        row = data.store.state("customer", last)
+        assert shown is not None
+        assert row is not None
+        assert (shown[0].pack(), shown[0].due_ms) == (row.packed, row.due_ms)
+        assert row.due_ms > START_MS + MONDAY_MS + 2 * HOUR_MS
+
+
 def test_files_that_changed_take_force_after_everybody_was_asked_too(tmp_path):
     former, latter = (configured(WEEKLY | {"id": name}, approval="") for name in ("P-2", "P-3"))
     with closing(rules_opened(tmp_path, former)) as data:
