@@ -158,6 +158,7 @@ class Session:
         rest = deque((record, position, self._sequencer.decode(record)) for record, position in run)
         while rest:
             refs = [what.ref for _, _, what in rest if type(what) is Event]
+            # In this order: what is settled while the database answers was on its way before.
             flying = {ref for ref in refs if self._sequencer.is_flying(ref)}
             known = await asyncio.to_thread(self._memory.known, refs) if refs else set()
             self._take_known(rest, known, flying - known)
