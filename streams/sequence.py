@@ -293,7 +293,7 @@ class Sequencer:
 
     def _bring(self, passed: Event, received_ms: int, position: int) -> bool:
         """Send a tick before the record it comes with, once; True where the record has to wait."""
-        if is_at_once(passed) and (passed.ref in self._events or self._memory.known([passed.ref])):
+        if is_at_once(passed) and self._memory.known([passed.ref]):  # all before it is settled
             return False
         self._stream_time_ms = max(self._stream_time_ms, passed.time_ms)
         # Where it is settled alone, reading goes on with the record, which then does not bring it.
